@@ -1,0 +1,104 @@
+"""What every executor offers, and which one a job goes to."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+from node3nb.jobs import Isolation, JobResult, JobSpec, JobState, Requirements
+from node3nb.workspace import Workspace
+
+
+@dataclass(frozen=True, slots=True)
+class Availability:
+    """Whether an executor can run jobs here and now, and how well."""
+
+    #: Name of the executor: native or container.
+    executor: str
+    #: Whether it can take jobs.
+    available: bool
+    #: One sentence: what was found, or what is missing and what to do.
+    reason: str
+    #: Level its jobs run at; None when it takes none.
+    isolation: Isolation | None = None
+    #: What keeps a job below its memory limit: cgroup, monitor or engine; empty when it takes none.
+    memory_enforced_by: str = ""
+
+
+class Reporter(Protocol):
+    """How a running job tells what happens to it, and learns that it should end."""
+
+    @property
+    def cancelled(self) -> threading.Event:
+        """Set when somebody asked for the job's end."""
+
+    def state(self, state: JobState) -> None:
+        """Take note of the job's next state."""
+
+
+class SilentReporter:
+    """A reporter nobody listens to."""
+
+    def __init__(self) -> None:
+        self.cancelled = threading.Event()
+
+    def state(self, state: JobState) -> None:
+        """Take note of nothing."""
+
+
+class Executor(Protocol):
+    """Runs one job's command in its workspace; called from many threads at once."""
+
+    name: str
+
+    def available(self) -> Availability:
+        """Return whether it can run jobs now."""
+
+    def run(self, spec: JobSpec, workspace: Workspace, reporter: Reporter) -> JobResult:
+        """Run the command to its end and return how it ended.
+
+        Raises
+        ------
+        ExecutorError
+            The command could not be run for a reason of ours.
+        """
+
+    def cancel(self, job_id: str) -> None:
+        """Ask for the end of one job, on the stopping ladder; returns at once."""
+
+    def close(self) -> None:
+        """End every job and release what the executor holds."""
+
+
+@dataclass(frozen=True, slots=True)
+class Choice:
+    """Which executor a job goes to, and why; `executor` is None when there is none for it."""
+
+    #: The executor chosen.
+    executor: Executor | None
+    #: One sentence for the owner and for the result.
+    why: str
+
+
+def choose(spec: JobSpec, executors: Sequence[Executor]) -> Choice:
+    """Return the first executor, in the owner's order, that meets what the job requires."""
+    reasons = []
+    for executor in executors:
+        availability = executor.available()
+        shortfall = _shortfall(spec.requirements, availability)
+        if not shortfall:
+            return Choice(executor, f"{executor.name}: {availability.reason}")
+        reasons.append(f"{executor.name}: {shortfall}")
+    return Choice(None, " ".join(reasons) or "No executor is turned on; allow native execution.")
+
+
+def _shortfall(needs: Requirements, has: Availability) -> str:
+    if not has.available or has.isolation is None:
+        return has.reason
+    if needs.container and has.isolation is not Isolation.CONTAINER:
+        return "the job needs a container of its own image."
+    if needs.isolation is not None and has.isolation.strength < needs.isolation.strength:
+        return f"the job asks for isolation {needs.isolation}; here there is {has.isolation}."
+    return ""

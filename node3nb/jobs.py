@@ -1,0 +1,300 @@
+"""What a job is: what it asks, where it stands, how it ended.  Plain frozen data, no I/O.
+
+Memory and sizes are bytes, durations seconds, times ISO 8601 in UTC, unless a name says
+otherwise.  Everything here can be pickled and shipped to where the job runs.
+"""
+
+from __future__ import annotations
+
+import enum
+import uuid
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
+from typing import Any
+
+from node3nb import job_checks
+
+MIB = 1 << 20
+GIB = 1 << 30
+
+
+class JobState(enum.StrEnum):
+    """Where a job stands, seen from the provider that holds it."""
+
+    #: Ours by lease; nothing has been done yet.
+    ACCEPTED = "accepted"
+    #: Its input is being fetched and its files written.
+    STAGING = "staging"
+    #: Its command runs.
+    RUNNING = "running"
+    #: Its outputs are being collected and sent.
+    UPLOADING = "uploading"
+    #: It ended with exit code 0 and its outputs are where they belong.
+    COMPLETED = "completed"
+    #: It ended in any other way.
+    FAILED = "failed"
+    #: Somebody asked for its end.
+    CANCELLED = "cancelled"
+
+    @property
+    def final(self) -> bool:
+        """Whether nothing follows this state."""
+        return self in {JobState.COMPLETED, JobState.FAILED, JobState.CANCELLED}
+
+
+class ExitReason(enum.StrEnum):
+    """Why a run ended."""
+
+    #: The command ended by itself; its exit code says how.
+    EXITED = "exited"
+    #: A signal ended the command.
+    SIGNALED = "signaled"
+    #: The wall-clock limit passed.
+    TIMED_OUT = "timed_out"
+    #: The job's tree needed more memory than its limit.
+    OUT_OF_MEMORY = "out_of_memory"
+    #: The workspace grew beyond its limit of bytes or of files.
+    DISK_LIMIT = "disk_limit"
+    #: The log or the outputs are more than may be kept.
+    OUTPUT_LIMIT = "output_limit"
+    #: Somebody asked for its end.
+    CANCELLED = "cancelled"
+    #: The input could not be fetched, verified or unpacked.
+    INPUT_ERROR = "input_error"
+    #: The outputs could not be sent.
+    UPLOAD_ERROR = "upload_error"
+    #: This machine does not offer what the job asks.
+    REFUSED = "refused"
+    #: The process or the machine that ran it is gone.
+    LOST = "lost"
+    #: A fault of node3nb itself.
+    INTERNAL = "internal"
+
+    @property
+    def jobs_own(self) -> bool:
+        """Whether the job is at fault, so that running it elsewhere would not help."""
+        return self in _JOBS_OWN
+
+
+_JOBS_OWN = frozenset(
+    {
+        ExitReason.EXITED,
+        ExitReason.SIGNALED,
+        ExitReason.TIMED_OUT,
+        ExitReason.OUT_OF_MEMORY,
+        ExitReason.DISK_LIMIT,
+        ExitReason.OUTPUT_LIMIT,
+    }
+)
+
+
+class Isolation(enum.StrEnum):
+    """How far a job is kept from its host, weakest first."""
+
+    #: Own session, resource limits, scrubbed environment; not for strangers.
+    LIMITS = "limits"
+    #: Files and signals fenced by Landlock and seccomp.
+    LANDLOCK = "landlock"
+    #: Own mount, process and network namespaces.
+    NAMESPACES = "namespaces"
+    #: A container of an engine.
+    CONTAINER = "container"
+
+    @property
+    def strength(self) -> int:
+        """Rank of the level; a higher one keeps the job further away."""
+        return list(Isolation).index(self)
+
+
+class Network(enum.StrEnum):
+    """What network a job sees."""
+
+    #: None but its own loopback, where the isolation level can enforce it.
+    NONE = "none"
+    #: The host's.
+    HOST = "host"
+
+
+@dataclass(frozen=True, slots=True)
+class ResourceLimits:
+    """Caps on one job's whole process tree and workspace."""
+
+    #: Cores the tree may use; rounded up to whole ones.
+    cpus: float = 1.0
+    #: Memory of the whole tree, in bytes.
+    memory_bytes: int = 2 * GIB
+    #: Bytes on disk in the job's workspace, input not counted.
+    disk_bytes: int = 4 * GIB
+    #: Files and directories in the job's workspace, input not counted.
+    disk_files: int = 100_000
+    #: Wall-clock time, in seconds.
+    timeout_s: float = 3600.0
+    #: Processes and threads alive at once.
+    processes: int = 256
+    #: Bytes kept of standard output and of standard error, each; head and tail stay.
+    log_bytes: int = MIB
+    #: Seconds between the polite signal and the kill.
+    grace_s: float = 10.0
+
+    def __post_init__(self) -> None:
+        job_checks.check_limits(self)
+
+
+@dataclass(frozen=True, slots=True)
+class Requirements:
+    """What a machine must offer before it may take the job."""
+
+    #: GPUs the job needs.
+    gpus: int = 0
+    #: Memory of each GPU, in bytes.
+    gpu_memory_bytes: int = 0
+    #: Weakest isolation level the job accepts; None accepts any.
+    isolation: Isolation | None = None
+    #: The network the job needs.
+    network: Network = Network.NONE
+    #: Whether the job needs the container of its own image.
+    container: bool = False
+
+    def __post_init__(self) -> None:
+        job_checks.check_requirements(self)
+
+
+def new_job_id() -> str:
+    """Return an id for a job that no marketplace has named."""
+    return uuid.uuid4().hex
+
+
+@dataclass(frozen=True, slots=True)
+class JobSpec:
+    """What is asked: a command, its files, its limits.
+
+    Raises
+    ------
+    JobSpecError
+        A field can't be accepted; the message names it.
+    """
+
+    #: Program and arguments; never seen by a shell.
+    command: tuple[str, ...]
+    #: The marketplace's name for the job, safe as a file name.
+    job_id: str = field(default_factory=new_job_id)
+    #: Kind of work, in the submitter's words.
+    job_type: str = "computation"
+    #: Container image; empty means any Python.
+    image: str = ""
+    #: Variables added to the few that every job gets.
+    environment: Mapping[str, str] = field(default_factory=dict)
+    #: Small text files written into the job's working directory, by name.
+    files: Mapping[str, str] = field(default_factory=dict)
+    #: URL the input is fetched from; empty for none.
+    input_url: str = ""
+    #: SHA-256 of what the input URL gives, in hex; empty is unchecked.
+    input_sha256: str = ""
+    #: URL the outputs are sent to with PUT; empty for none.
+    output_url: str = ""
+    #: Caps on the run.
+    limits: ResourceLimits = field(default_factory=ResourceLimits)
+    #: What the machine must offer.
+    requirements: Requirements = field(default_factory=Requirements)
+    #: Seconds the submitter thinks it takes; 0 is unknown.
+    estimated_duration_s: float = 0.0
+    #: What the marketplace pays for its completion, in its own currency.
+    reward: float = 0.0
+
+    def __post_init__(self) -> None:
+        job_checks.check_spec(self)
+
+
+@dataclass(frozen=True, slots=True)
+class Lease:
+    """The right to run one job for a while; heartbeats renew it."""
+
+    #: The job.
+    job_id: str
+    #: Name of this acceptance; None with a marketplace that knows no leases.
+    lease_id: str | None = None
+    #: When it ends unless renewed, as ISO 8601 in UTC; None is never.
+    expires_at: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Usage:
+    """What a run really used, measured over its whole process tree."""
+
+    #: User plus system time, in seconds.
+    cpu_s: float = 0.0
+    #: Largest memory of the tree at one time, in bytes.
+    peak_memory_bytes: int = 0
+    #: Bytes on disk in the workspace at the end, input not counted.
+    written_bytes: int = 0
+    #: Most processes alive at one time.
+    peak_processes: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class OutputFile:
+    """One file the job left in its output directory."""
+
+    #: Path below the output directory, with forward slashes.
+    path: str
+    #: Its size.
+    bytes: int
+    #: SHA-256 of its content, in hex.
+    sha256: str
+
+
+@dataclass(frozen=True, slots=True)
+class JobResult:
+    """How one run ended, whichever executor ran it."""
+
+    #: The job.
+    job_id: str
+    #: Final state: completed, failed or cancelled.
+    state: JobState
+    #: Why the run ended.
+    reason: ExitReason
+    #: One sentence for a person; empty when there is nothing to explain.
+    message: str = ""
+    #: The command's own exit code; None when it did not exit by itself.
+    exit_code: int | None = None
+    #: Number of the signal that ended the command; None when none did.
+    signal: int | None = None
+    #: Executor that ran it: native or container; empty when none did.
+    executor: str = ""
+    #: Isolation level it really ran at; None when it did not run.
+    isolation: Isolation | None = None
+    #: What kept the tree below its memory limit: cgroup, monitor or engine; empty when it did not run.
+    memory_enforced_by: str = ""
+    #: When the command started, as ISO 8601 in UTC; None when it did not.
+    started_at: str | None = None
+    #: Seconds from the command's start to the end of its tree.
+    wall_s: float = 0.0
+    #: Milliseconds from asking for the run to the command's start.
+    startup_ms: float = 0.0
+    #: What it used.
+    usage: Usage = field(default_factory=Usage)
+    #: Standard output as text, head and tail when it was too long.
+    stdout: str = ""
+    #: Standard error as text, head and tail when it was too long.
+    stderr: str = ""
+    #: Whether the middle of standard output was left out.
+    stdout_truncated: bool = False
+    #: Whether the middle of standard error was left out.
+    stderr_truncated: bool = False
+    #: Files it left, in the order of their paths.
+    outputs: tuple[OutputFile, ...] = ()
+
+    @property
+    def ok(self) -> bool:
+        """Whether the job completed."""
+        return self.state is JobState.COMPLETED
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return plain data for JSON, keys as the fields are named."""
+        return asdict(self)
+
+
+def failure(job_id: str, reason: ExitReason, message: str, **known: Any) -> JobResult:
+    """Return the result of a run that ended before or beside its command."""
+    state = JobState.CANCELLED if reason is ExitReason.CANCELLED else JobState.FAILED
+    return JobResult(job_id=job_id, state=state, reason=reason, message=message, **known)
