@@ -1,0 +1,1 @@
+"""A compute provider that lives in a Jupyter notebook."""

@@ -1,0 +1,1 @@
+"""The marketplace: what travels, who keeps it, who asks for it."""
