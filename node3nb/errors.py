@@ -88,6 +88,10 @@ class MarketplaceBadAnswer(MarketplaceError):
     """The marketplace answered something that is not its protocol; check its URL."""
 
 
+class MarketplaceRejected(MarketplaceError):
+    """The marketplace does not understand the call; check that its URL is right."""
+
+
 class CallNotOffered(MarketplaceError):
     """The marketplace does not offer this call; a marketplace of node3nb does."""
 

@@ -37,6 +37,9 @@ class Reporter(Protocol):
     def state(self, state: JobState) -> None:
         """Take note of the job's next state."""
 
+    def usage(self, memory_bytes: int, cpu_s: float) -> None:
+        """Take note of what the running job uses now."""
+
 
 class SilentReporter:
     """A reporter nobody listens to."""
@@ -45,6 +48,9 @@ class SilentReporter:
         self.cancelled = threading.Event()
 
     def state(self, state: JobState) -> None:
+        """Take note of nothing."""
+
+    def usage(self, memory_bytes: int, cpu_s: float) -> None:
         """Take note of nothing."""
 
 

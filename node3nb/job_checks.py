@@ -75,8 +75,8 @@ def check_requirements(needs: Requirements) -> None:
     _check_number("gpu_memory_required", needs.gpu_memory_bytes, 0, MAX_BYTES)
 
 
-def _check_command(command: tuple[str, ...]) -> None:
-    if isinstance(command, str) or not isinstance(command, tuple):
+def _check_command(command: object) -> None:
+    if not isinstance(command, tuple):
         raise JobSpecError("command: give a list of strings, not one string.")
     if not command or not command[0]:
         raise JobSpecError("command: it is empty; name a program to run.")

@@ -2,10 +2,17 @@
 
 from __future__ import annotations
 
+import itertools
 import os
+import secrets
+import stat
+from collections.abc import Iterator
 from pathlib import Path
 
-_DIRECTORY = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
+from node3nb.beneath import DIRECTORY, OWN_DIRECTORY, make_accessible
+
+#: Names read of a directory at a time, so that a million of them never stand in memory.
+_BATCH = 1024
 
 
 def remove_tree(root: Path) -> None:
@@ -14,64 +21,90 @@ def remove_tree(root: Path) -> None:
     Uses constant depth of calls and of open files: a directory found inside a directory is
     first moved up to `root`, so that neither recursion nor the longest path limits it.  Links
     are removed, never followed.  Only for trees nobody writes to any more.
+
+    Raises
+    ------
+    OSError
+        `root` is no directory, or something in it can't be removed by this user.
     """
+    if _emptied(root):
+        root.rmdir()
+
+
+def empty_directory(root: Path) -> None:
+    """Remove all below `root`, as `remove_tree` does, but leave `root` itself."""
+    _emptied(root)
+
+
+def _emptied(root: Path) -> bool:
+    """Empty `root` if it is there; return whether it is."""
     try:
-        top = os.open(root, _DIRECTORY)
+        top = _open_top(root)
     except FileNotFoundError:
-        return
-    except PermissionError:
-        os.chmod(root, 0o700, follow_symlinks=False)
-        top = os.open(root, _DIRECTORY)
+        return False
     try:
-        os.fchmod(top, 0o700)
         _empty(top)
     finally:
         os.close(top)
-    os.rmdir(root)
+    return True
+
+
+def _open_top(root: Path) -> int:
+    parent = os.open(root.parent, OWN_DIRECTORY)
+    try:
+        return _open_directory(root.name, parent)
+    finally:
+        os.close(parent)
 
 
 def _empty(top: int) -> None:
-    moved = 0
-    while names := os.listdir(top):
-        for name in names:
-            if _unlink(name, top):
-                continue
-            moved = _lift_children(name, top, moved)
+    prefix, moved = f".removed-{secrets.token_hex(8)}-", itertools.count()
+    for name in _names(top):
+        if not _unlink(name, top):
+            _lift_children(name, top, prefix, moved)
             os.rmdir(name, dir_fd=top)
+
+
+def _names(directory: int) -> Iterator[str]:
+    """Yield what is in a directory until nothing is; whoever takes a name removes it."""
+    while True:
+        with os.scandir(directory) as entries:
+            names = [entry.name for entry in itertools.islice(entries, _BATCH)]
+        if not names:
+            return
+        yield from names
 
 
 def _unlink(name: str, directory: int) -> bool:
     """Remove what is no directory; return whether it was removed."""
-    try:
-        os.unlink(name, dir_fd=directory)
-    except (IsADirectoryError, PermissionError):
+    if stat.S_ISDIR(os.stat(name, dir_fd=directory, follow_symlinks=False).st_mode):
         return False
+    os.unlink(name, dir_fd=directory)
     return True
 
 
-def _lift_children(name: str, top: int, moved: int) -> int:
+def _lift_children(name: str, top: int, prefix: str, moved: Iterator[int]) -> None:
+    """Remove the files of a directory and move its directories up to `top`.
+
+    The names they get are random, so that no name a job chose is in their way.
+    """
     directory = _open_directory(name, top)
     try:
-        for child in os.listdir(directory):
+        for child in _names(directory):
             if not _unlink(child, directory):
-                moved += 1
-                _lift(child, directory, top, f".removed-{moved}")
+                os.close(_open_directory(child, directory))
+                new = f"{prefix}{next(moved)}"
+                os.rename(child, new, src_dir_fd=directory, dst_dir_fd=top)
     finally:
         os.close(directory)
-    return moved
 
 
 def _open_directory(name: str, parent: int) -> int:
+    """Open a directory and make its mode allow every change in it and of its `..`."""
     try:
-        directory = os.open(name, _DIRECTORY, dir_fd=parent)
+        directory = os.open(name, DIRECTORY, dir_fd=parent)
     except PermissionError:
-        os.chmod(name, 0o700, dir_fd=parent)
-        directory = os.open(name, _DIRECTORY, dir_fd=parent)
+        make_accessible(parent, name, 0o700)
+        directory = os.open(name, DIRECTORY, dir_fd=parent)
     os.fchmod(directory, 0o700)
     return directory
-
-
-def _lift(child: str, directory: int, top: int, name: str) -> None:
-    """Move a directory up to `top`; its own mode must allow the change of its `..`."""
-    os.close(_open_directory(child, directory))
-    os.rename(child, name, src_dir_fd=directory, dst_dir_fd=top)

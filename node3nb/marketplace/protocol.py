@@ -8,9 +8,12 @@ field or a wrong type is refused by name.
 from __future__ import annotations
 
 import enum
+import json
+from collections.abc import Sequence
+from dataclasses import replace
 from typing import Annotated, Any
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
 
 from node3nb.errors import JobSpecError
 from node3nb.jobs import Isolation, JobSpec, Network, Requirements, ResourceLimits
@@ -23,6 +26,8 @@ API_KEY_HEADER = "X-API-Key"
 LEASE_HEADER = "X-Lease-Id"
 #: Header that carries the SHA-256 of an artifact, in hex.
 SHA256_HEADER = "X-Content-SHA256"
+#: Largest `output_data` or `metrics` of a report, in bytes of JSON.
+MAX_REPORT_BYTES = 1 << 20
 #: Longest a long poll may wait, in seconds.
 MAX_WAIT_S = 60.0
 
@@ -30,6 +35,8 @@ MAX_WAIT_S = 60.0
 class JobStatus(enum.StrEnum):
     """Where a job stands, seen from the marketplace."""
 
+    #: Waits for the input its submitter announced.
+    PENDING = "pending"
     #: Waits for an agent.
     AVAILABLE = "available"
     #: An agent holds it.
@@ -57,7 +64,7 @@ class Heard(BaseModel):
 class Asked(BaseModel):
     """Something our own server is asked; unknown fields and wrong types are refused."""
 
-    model_config = ConfigDict(extra="forbid", strict=True, frozen=True)
+    model_config = ConfigDict(extra="forbid", strict=True, frozen=True, allow_inf_nan=False)
 
 
 def _empty_for_none(value: Any) -> Any:
@@ -73,6 +80,25 @@ Text = Annotated[str, BeforeValidator(_empty_for_none)]
 #: A mapping of texts whose absence may be said as null.
 Texts = Annotated[dict[str, str], BeforeValidator(_dict_for_none)]
 _Bytes = Annotated[int, Field(ge=0, le=1 << 50)]
+_Seconds = Annotated[float, Field(ge=0, le=1e9)]
+
+
+def _storable(value: Any) -> Any:
+    """Refuse what is too large to keep, or what no JSON can say."""
+    try:
+        text = json.dumps(value, ensure_ascii=False, allow_nan=False).encode()
+    except (ValueError, RecursionError):
+        raise ValueError("it holds a number or a character that JSON can't carry") from None
+    if len(text) > MAX_REPORT_BYTES:
+        raise ValueError(f"{len(text)} bytes are more than the {MAX_REPORT_BYTES} allowed")
+    return value
+
+
+#: Free-form JSON of an agent, bounded.
+Reported = Annotated[Any, AfterValidator(_storable)]
+_Measures = Annotated[dict[str, Any], AfterValidator(_storable)]
+_Time = Annotated[str, Field(max_length=64)]
+_LeaseId = Annotated[str, Field(max_length=128)]
 
 
 class JobNeeds(BaseModel):
@@ -137,6 +163,12 @@ class JobSubmission(Asked):
     priority: Annotated[int, Field(ge=-1000, le=1000)] = 0
     max_attempts: Annotated[int, Field(ge=1, le=100)] = 3
     files: dict[str, str] = Field(default_factory=dict)
+    #: Whether the submitter PUTs the input later; the job is offered only after that.
+    awaits_input: bool = False
+    #: Name the input has where it is fetched; its ending says whether it is unpacked.
+    input_name: Annotated[str, Field(pattern=r"^[A-Za-z0-9_][A-Za-z0-9_.-]{0,127}$")] = (
+        "input.tar.gz"
+    )
 
     def checked(self, job_id: str) -> JobSpec:
         """Return the job this makes, under the rules every provider applies.
@@ -149,13 +181,15 @@ class JobSubmission(Asked):
         return read_job({"job_id": job_id, **self.model_dump(mode="json")})
 
 
-def read_job(wire: object) -> JobSpec:
+def read_job(wire: object, defaults: ResourceLimits | None = None) -> JobSpec:
     """Return the job that a peer described.
 
     Parameters
     ----------
     wire
         One element of an `available` answer, as parsed from JSON; nothing of it is trusted.
+    defaults
+        Limits for what the job does not name.
 
     Raises
     ------
@@ -167,8 +201,7 @@ def read_job(wire: object) -> JobSpec:
     except ValidationError as error:
         raise JobSpecError(first_complaint(error)) from None
     needs = offer.requirements or JobNeeds()
-    limits = {"memory_bytes": needs.memory_bytes, "disk_bytes": needs.disk_bytes}
-    timeout_s = 3600.0 if offer.timeout is None else offer.timeout
+    caps = {"memory_bytes": needs.memory_bytes, "disk_bytes": needs.disk_bytes}
     return JobSpec(
         job_id=offer.job_id,
         command=tuple(offer.command),
@@ -179,10 +212,11 @@ def read_job(wire: object) -> JobSpec:
         input_url=offer.input_data_url,
         input_sha256=offer.input_sha256,
         output_url=offer.output_upload_url,
-        limits=ResourceLimits(
+        limits=replace(
+            defaults or ResourceLimits(),
             cpus=needs.cpus,
-            timeout_s=timeout_s,
-            **{name: value for name, value in limits.items() if value is not None},
+            timeout_s=3600.0 if offer.timeout is None else offer.timeout,
+            **{name: value for name, value in caps.items() if value is not None},
         ),
         requirements=Requirements(
             gpus=needs.gpus,
@@ -204,8 +238,13 @@ def _wants_container(offer: JobOffer, needs: JobNeeds) -> bool:
 def first_complaint(error: ValidationError) -> str:
     """Return the first fault pydantic found as one sentence that names the field."""
     fault = error.errors(include_url=False, include_context=False, include_input=False)[0]
-    where = ".".join(str(part)[:40] for part in fault["loc"]) or "body"
-    return f"{where}: {fault['msg'].rstrip('.')}."
+    return complaint(fault["loc"], fault["msg"])
+
+
+def complaint(where: Sequence[str | int], what: str) -> str:
+    """Return one inert sentence that names a field and what is wrong with it."""
+    field = ".".join(ascii(part).strip("'")[:40] for part in where) or "body"
+    return f"{field}: {what.removeprefix('Value error, ').rstrip('.')}."
 
 
 class Registration(Asked):
@@ -295,35 +334,56 @@ class Accepted(Heard):
 class Completion(Asked):
     """`POST /api/jobs/{id}/complete`."""
 
-    status: str = "completed"
-    started_at: str
-    completed_at: str
-    duration: float
-    output_data: Any = None
-    execution_time: float | None = None
-    metrics: dict[str, Any] | None = None
-    lease_id: str | None = None
+    status: Annotated[str, Field(max_length=64)] = "completed"
+    started_at: _Time
+    completed_at: _Time
+    duration: _Seconds
+    output_data: Reported = None
+    execution_time: _Seconds | None = None
+    metrics: _Measures | None = None
+    lease_id: _LeaseId | None = None
 
 
 class Failure(Asked):
     """`POST /api/jobs/{id}/fail`."""
 
-    status: str = "failed"
+    status: Annotated[str, Field(max_length=64)] = "failed"
     error_message: Annotated[str, Field(max_length=10_000)]
-    error_type: str | None = None
-    started_at: str
-    failed_at: str
-    output_data: Any = None
-    metrics: dict[str, Any] | None = None
-    lease_id: str | None = None
+    error_type: Annotated[str, Field(max_length=256)] | None = None
+    started_at: _Time
+    failed_at: _Time
+    output_data: Reported = None
+    metrics: _Measures | None = None
+    lease_id: _LeaseId | None = None
 
 
 class Release(Asked):
     """`POST /api/jobs/{id}/release`."""
 
-    lease_id: str
+    lease_id: _LeaseId
     #: Why the agent gives the job back, for its history.
     reason: Annotated[str, Field(max_length=1000)] = ""
+
+
+class Outcome(Heard):
+    """Answer to a completion, a failure, a release, a submission or a cancellation."""
+
+    #: What the call made of the attempt, or of the job where no attempt is meant.
+    status: str = ""
+    job_id: str = ""
+    reward: float | None = None
+    #: Where the job itself stands now: a failed attempt may leave it available.
+    job_status: str | None = None
+
+
+class StoredArtifact(Heard):
+    """Answer to the PUT of an artifact."""
+
+    job_id: str
+    #: Size kept, in bytes.
+    bytes: int
+    #: SHA-256 of what is kept, in hex.
+    sha256: str
 
 
 class JobView(Heard):

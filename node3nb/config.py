@@ -1,0 +1,138 @@
+"""Settings from outside: the only reader of the environment and of configuration files."""
+
+from __future__ import annotations
+
+import json
+import os
+import stat
+from pathlib import Path
+from urllib.parse import urlsplit
+
+import platformdirs
+
+from node3nb.errors import ConfigError
+
+#: Environment variable of each kind of key.
+KEY_VARIABLES = {
+    "api_key": "NODE3_API_KEY",
+    "consumer_key": "NODE3_CONSUMER_KEY",
+    "admin_key": "NODE3_ADMIN_KEY",
+}
+#: Marketplace asked when none is named.
+DEFAULT_MARKETPLACE = "http://127.0.0.1:8000"
+#: Longest path of a unix socket, in bytes, that every system takes (unix(7): 108; macOS: 104).
+MAX_SOCKET_PATH = 100
+
+
+def state_dir() -> Path:
+    """Return the directory of everything that outlives a process; `NODE3_HOME` moves it."""
+    home = os.environ.get("NODE3_HOME")
+    path = Path(home) if home else platformdirs.user_state_path("node3nb", appauthor=False)
+    return _private(path)
+
+
+def work_dir() -> Path:
+    """Return the directory of the workspaces."""
+    return _private(state_dir() / "work")
+
+
+def outbox_dir() -> Path:
+    """Return the directory of results not yet delivered."""
+    return _private(state_dir() / "outbox")
+
+
+def control_dir() -> Path:
+    """Return the directory of the providers' control sockets."""
+    return _private(state_dir() / "control")
+
+
+def control_socket() -> Path:
+    """Return where the control socket of this process's provider is.
+
+    Raises
+    ------
+    ConfigError
+        The path is too long for a socket.
+    """
+    path = control_dir() / f"{os.getpid()}.sock"
+    if len(os.fsencode(path)) <= MAX_SOCKET_PATH:
+        return path
+    raise ConfigError(f"The path {path} is too long for a socket; set NODE3_HOME to a shorter one.")
+
+
+def _private(path: Path) -> Path:
+    try:
+        path.mkdir(mode=0o700, parents=True, exist_ok=True)
+    except OSError as error:
+        raise ConfigError(
+            f"The directory {path} can't be made ({error.strerror}); set NODE3_HOME to another."
+        ) from error
+    return path
+
+
+def marketplace_url(given: str | None) -> str:
+    """Return the marketplace to use: the one named, `NODE3_MARKETPLACE`, or the local one."""
+    return given or os.environ.get("NODE3_MARKETPLACE") or DEFAULT_MARKETPLACE
+
+
+def key(kind: str, url: str, keys_file: Path | None = None) -> str:
+    """Return a key for the marketplace at `url`; empty when there is none.
+
+    Parameters
+    ----------
+    kind
+        `api_key`, `consumer_key` or `admin_key`.
+    url
+        The marketplace; a key kept for one is never shown to another.
+    keys_file
+        A file of keys to read instead of our own, as a marketplace writes it.
+
+    Raises
+    ------
+    ConfigError
+        A file of keys can't be read, or others may read it.
+    """
+    from_environment = os.environ.get(KEY_VARIABLES.get(kind, ""))
+    if from_environment:
+        return from_environment
+    if keys_file is not None:
+        return str(_read_private(keys_file).get(kind, ""))
+    kept = _read_private(_own_keys()).get(origin(url), {})
+    return str(kept.get(kind, "")) if isinstance(kept, dict) else ""
+
+
+def keep_key(kind: str, url: str, value: str) -> None:
+    """Remember a key that the marketplace at `url` has given us."""
+    path = _own_keys()
+    kept = _read_private(path)
+    known = kept.get(origin(url))
+    kept[origin(url)] = {**(known if isinstance(known, dict) else {}), kind: value}
+    part = path.with_suffix(".part")
+    fd = os.open(part, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+    with os.fdopen(fd, "w") as file:
+        json.dump(kept, file)
+    part.replace(path)
+
+
+def origin(url: str) -> str:
+    """Return scheme, host and port of a URL."""
+    parts = urlsplit(url)
+    return f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}".lower()
+
+
+def _own_keys() -> Path:
+    return state_dir() / "keys.json"
+
+
+def _read_private(path: Path) -> dict[str, object]:
+    """Return the content of a file of keys; one that is not there is empty."""
+    try:
+        mode = path.stat().st_mode
+        if os.name == "posix" and stat.S_IMODE(mode) & 0o077:
+            raise ConfigError(f"Others may read the keys in {path}; run: chmod 600 {path}")
+        content = json.loads(path.read_text())
+    except FileNotFoundError:
+        return {}
+    except (OSError, ValueError) as error:
+        raise ConfigError(f"The keys in {path} can't be read; remove or mend the file.") from error
+    return content if isinstance(content, dict) else {}

@@ -1,0 +1,109 @@
+"""One job from its input to its outputs: stage, run, collect, upload.
+
+Needs a spec, an executor, a workspace and somebody to report to, nothing of the provider: it
+runs wherever the job runs.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Protocol
+
+from node3nb.collector import CollectLimits, Collected, collect
+from node3nb.errors import ExecutorError, InputError, OutputLimitError, SupervisorLost
+from node3nb.executor import Executor, Reporter
+from node3nb.jobs import ExitReason, JobResult, JobSpec, JobState, failure
+from node3nb.transfer import Transfer, TransferCancelled
+from node3nb.workspace import Workspace
+
+#: Lays out a job's input in its workspace; raises InputError or TransferCancelled.
+Stage = Callable[[JobSpec, Workspace, threading.Event], None]
+
+_CANCELLED_IN_STAGING = "The job was cancelled before it started."
+
+
+class Keeper(Reporter, Protocol):
+    """A reporter that also keeps a finished result safe until it is delivered."""
+
+    def keep(self, result: JobResult, archive: Path | None) -> Path | None:
+        """Put the result where it survives us; return where the archive of its outputs is now."""
+
+    def uploaded(self) -> None:
+        """Take note that the outputs have arrived where they belong."""
+
+
+@dataclass(frozen=True, slots=True)
+class Performed:
+    """A run with its outputs, before anything has been sent."""
+
+    #: How it ended.
+    result: JobResult
+    #: The outputs as one `tar.gz`; None when there is nothing to send.
+    archive: Path | None
+
+
+def execute(
+    spec: JobSpec, executor: Executor, workspace: Workspace, transfer: Transfer, keeper: Keeper
+) -> JobResult:
+    """Run one job of a marketplace to its end and send its outputs.
+
+    Raises
+    ------
+    UploadError
+        The outputs could not be sent now; the keeper has them.
+    """
+    performed = perform(spec, executor, workspace, transfer.stage, keeper)
+    archive = keeper.keep(performed.result, performed.archive)
+    if archive is not None:
+        keeper.state(JobState.UPLOADING)
+        transfer.send(archive, spec.output_url, cancelled=threading.Event())
+        keeper.uploaded()
+    return performed.result
+
+
+def perform(
+    spec: JobSpec, executor: Executor, workspace: Workspace, stage: Stage, reporter: Reporter
+) -> Performed:
+    """Stage, run and collect; whatever goes wrong is in the result."""
+    reporter.state(JobState.STAGING)
+    try:
+        workspace.write_files(spec)
+        stage(spec, workspace, reporter.cancelled)
+        result = executor.run(spec, workspace, reporter)
+    except InputError as error:
+        return Performed(failure(spec.job_id, ExitReason.INPUT_ERROR, str(error)), None)
+    except TransferCancelled:
+        return Performed(failure(spec.job_id, ExitReason.CANCELLED, _CANCELLED_IN_STAGING), None)
+    except SupervisorLost as error:
+        return Performed(failure(spec.job_id, ExitReason.LOST, str(error)), None)
+    except ExecutorError as error:
+        return Performed(failure(spec.job_id, ExitReason.INTERNAL, str(error)), None)
+    return _collect(spec, workspace, result)
+
+
+def _collect(spec: JobSpec, workspace: Workspace, result: JobResult) -> Performed:
+    archive = workspace.root / "outputs.tar.gz" if spec.output_url else None
+    limits = CollectLimits(bytes=spec.limits.disk_bytes, files=spec.limits.disk_files)
+    try:
+        collected = collect(workspace.output, limits, archive)
+    except OutputLimitError as error:
+        too_much = replace(
+            result, state=JobState.FAILED, reason=ExitReason.OUTPUT_LIMIT, message=str(error)
+        )
+        return Performed(too_much, None)
+    wanted = result.ok or bool(collected.files)
+    return Performed(_with_outputs(result, collected), collected.archive if wanted else None)
+
+
+def _with_outputs(result: JobResult, collected: Collected) -> JobResult:
+    """Name what was collected, and what of it was refused."""
+    message = result.message
+    if collected.refused:
+        first = collected.refused[0]
+        count = len(collected.refused)
+        told = f"{count} outputs were left out, the first: {first.path} ({first.why})."
+        message = f"{message} {told}".strip()
+    return replace(result, outputs=collected.files, message=message)

@@ -1,0 +1,22 @@
+"""`python -m node3nb.marketplace`: a marketplace without the rest of the command line."""
+
+from __future__ import annotations
+
+import argparse
+
+from node3nb.marketplace.server import serve
+
+
+def main() -> None:
+    """Run a marketplace as the arguments say."""
+    parser = argparse.ArgumentParser(prog="node3nb.marketplace", description=__doc__)
+    parser.add_argument("--host", default="127.0.0.1")
+    parser.add_argument("--port", type=int, default=8000)
+    parser.add_argument("--data", default="node3nb-marketplace")
+    parser.add_argument("--db", default=None)
+    args = parser.parse_args()
+    serve(args.host, args.port, args.data, args.db)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,73 @@
+"""Bodies of requests, read within bounds."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Awaitable, Callable, MutableMapping
+from typing import Any
+
+from starlette.requests import ClientDisconnect, Request
+from starlette.responses import JSONResponse
+
+from node3nb.marketplace.refusals import TooLarge
+
+#: Largest JSON body, in bytes.
+MAX_JSON_BYTES = 2 << 20
+#: How much of a body that is too large is read and dropped before it is refused: a client that
+#: still sends when the connection closes never sees the answer.
+DRAIN_BYTES = 64 << 20
+
+Message = MutableMapping[str, Any]
+Receive = Callable[[], Awaitable[Message]]
+Send = Callable[[Message], Awaitable[None]]
+App = Callable[[MutableMapping[str, Any], Receive, Send], Awaitable[None]]
+
+
+async def within(chunks: AsyncIterator[bytes], limit: int) -> AsyncIterator[bytes]:
+    """Yield the chunks of a body as long as they stay within a limit of bytes.
+
+    Raises
+    ------
+    TooLarge
+        They did not.
+    """
+    total = 0
+    async for chunk in chunks:
+        total += len(chunk)
+        if total <= limit:
+            yield chunk
+        elif total > limit + DRAIN_BYTES:
+            break
+    if total > limit:
+        raise TooLarge(f"body: more than the {limit} bytes allowed; send less.")
+
+
+class BoundedJson:
+    """Reads the body of every call but PUT and PATCH, which stream, before the call is made."""
+
+    def __init__(self, app: App) -> None:
+        self._app = app
+
+    async def __call__(self, scope: MutableMapping[str, Any], receive: Receive, send: Send) -> None:
+        """Serve one call, or refuse it for the size of its body."""
+        if scope["type"] != "http" or scope["method"] in {"PUT", "PATCH"}:
+            await self._app(scope, receive, send)
+            return
+        chunks = within(Request(scope, receive).stream(), MAX_JSON_BYTES)
+        try:
+            body = b"".join([chunk async for chunk in chunks])
+        except TooLarge as error:
+            await JSONResponse({"detail": str(error)}, error.status)(scope, receive, send)
+        except ClientDisconnect:
+            return
+        else:
+            await self._app(scope, _replay(body, receive), send)
+
+
+def _replay(body: bytes, receive: Receive) -> Receive:
+    """Return a `receive` that gives the body once, and then what the connection says."""
+    pending: list[Message] = [{"type": "http.request", "body": body, "more_body": False}]
+
+    async def replay() -> Message:
+        return pending.pop() if pending else await receive()
+
+    return replay

@@ -1,0 +1,78 @@
+"""Why the marketplace refuses a call: one class per status code, one sentence each."""
+
+from __future__ import annotations
+
+from typing import Any, ClassVar
+
+from node3nb.errors import Node3Error
+
+
+class Refusal(Node3Error):
+    """The marketplace does not do that; see its protocol.
+
+    Parameters
+    ----------
+    message
+        One sentence for the caller; it holds no key and no token.
+    facts
+        What the caller needs to go on, sent beside the sentence.
+    """
+
+    #: Status code of the answer.
+    status: ClassVar[int] = 400
+
+    def __init__(self, message: str | None = None, **facts: Any) -> None:
+        super().__init__(message)
+        self.facts = facts
+
+
+class WrongState(Refusal):
+    """The job is not in a state that allows this; ask for its status."""
+
+
+class KeyMissing(Refusal):
+    """X-API-Key: no valid key was sent; send yours in this header."""
+
+    status = 401
+
+
+class NotAllowed(Refusal):
+    """X-API-Key: this key may not do that; use one of the right kind."""
+
+    status = 403
+
+
+class NotYours(Refusal):
+    """The job is not yours; accept it first."""
+
+    status = 403
+
+
+class Unknown(Refusal):
+    """job_id: there is no such job."""
+
+    status = 404
+
+
+class Superseded(Refusal):
+    """lease_id: the job no longer belongs to this lease; drop its result."""
+
+    status = 409
+
+
+class Conflict(Refusal):
+    """The call contradicts what the marketplace already holds; ask for the job's state."""
+
+    status = 409
+
+
+class TooLarge(Refusal):
+    """The body is larger than the marketplace takes; send less."""
+
+    status = 413
+
+
+class Unacceptable(Refusal):
+    """A field of the call is not acceptable; correct it and send it again."""
+
+    status = 422

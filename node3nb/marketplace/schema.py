@@ -1,0 +1,161 @@
+"""The tables of a marketplace.  Times are seconds since 1970 (UTC), sizes are bytes.
+
+The migrations make these tables; a test holds that both say the same.
+"""
+
+from __future__ import annotations
+
+from sqlalchemy import (
+    JSON,
+    BigInteger,
+    Column,
+    Float,
+    ForeignKey,
+    Index,
+    Integer,
+    MetaData,
+    Table,
+    Text,
+    UniqueConstraint,
+)
+
+#: SQLite numbers rows by itself only in a column of type INTEGER.
+_NUMBER = BigInteger().with_variant(Integer, "sqlite")
+#: None is the absence of a value, not the JSON word null.
+_DATA = JSON(none_as_null=True)
+
+metadata = MetaData(
+    naming_convention={
+        "ix": "ix_%(table_name)s_%(column_0_N_name)s",
+        "uq": "uq_%(table_name)s_%(column_0_N_name)s",
+        "fk": "fk_%(table_name)s_%(column_0_N_name)s",
+        "pk": "pk_%(table_name)s",
+    }
+)
+
+#: Who may call; the key itself is never kept.
+keys = Table(
+    "keys",
+    metadata,
+    Column("key_id", Text, primary_key=True),
+    Column("role", Text, nullable=False),
+    #: The agent, or the consumer, that the key speaks for.
+    Column("owner", Text, nullable=False),
+    Column("sha256", Text, nullable=False),
+    Column("created_at", Float, nullable=False),
+    Column("revoked_at", Float),
+)
+
+#: Machines that registered.
+agents = Table(
+    "agents",
+    metadata,
+    Column("agent_id", Text, primary_key=True),
+    Column("wallet_address", Text, nullable=False),
+    Column("gpu_model", Text, nullable=False),
+    Column("gpu_vendor", Text, nullable=False),
+    Column("gpu_memory", BigInteger, nullable=False),
+    Column("compute_capability", Text),
+    Column("state", Text, nullable=False),
+    Column("registered_at", Float, nullable=False),
+    Column("seen_at", Float, nullable=False),
+)
+
+#: What was submitted, and where it stands.
+jobs = Table(
+    "jobs",
+    metadata,
+    #: Age: the smaller, the older.
+    Column("number", _NUMBER, primary_key=True, autoincrement=True),
+    Column("job_id", Text, nullable=False, unique=True),
+    Column("submitter", Text, nullable=False),
+    Column("idempotency_key", Text),
+    Column("status", Text, nullable=False),
+    #: The submission, as it came.
+    Column("spec", _DATA, nullable=False),
+    #: The negated priority, so that the queue is read in one direction.
+    Column("precedence", Integer, nullable=False),
+    Column("reward", Float, nullable=False),
+    Column("timeout_s", Float, nullable=False),
+    Column("submitted_at", Float, nullable=False),
+    Column("started_at", Float),
+    Column("finished_at", Float),
+    # What an agent must offer at least.
+    Column("needs_gpu_memory", BigInteger, nullable=False),
+    Column("needs_gpus", Integer, nullable=False),
+    Column("needs_cpus", Float, nullable=False),
+    Column("needs_memory", BigInteger, nullable=False),
+    Column("needs_isolation", Integer, nullable=False),
+    Column("needs_container", Integer, nullable=False),
+    # Who holds it now, or held it last.
+    Column("agent_id", Text, ForeignKey("agents.agent_id")),
+    Column("lease_id", Text),
+    #: Set exactly while the lease runs.
+    Column("lease_expires_at", Float),
+    #: Acceptances that count against `max_attempts`.
+    Column("attempts", Integer, nullable=False),
+    Column("max_attempts", Integer, nullable=False),
+    #: All acceptances ever; names the one that a URL was made for.
+    Column("acceptances", Integer, nullable=False),
+    # How it ended.
+    Column("error_message", Text),
+    Column("error_type", Text),
+    Column("output_data", _DATA),
+    Column("metrics", _DATA),
+    UniqueConstraint("submitter", "idempotency_key"),
+    Index(None, "status", "precedence", "number"),
+    Index(None, "submitter", "number"),
+    Index(None, "agent_id", "number"),
+    Index(None, "lease_expires_at"),
+    sqlite_autoincrement=True,
+)
+
+#: One row for every acceptance of a job.
+leases = Table(
+    "leases",
+    metadata,
+    Column("lease_id", Text, primary_key=True),
+    Column("job_id", Text, ForeignKey("jobs.job_id"), nullable=False),
+    Column("agent_id", Text, ForeignKey("agents.agent_id"), nullable=False),
+    #: Which acceptance of the job it is, from 1.
+    Column("acceptance", Integer, nullable=False),
+    Column("wallet_address", Text, nullable=False),
+    #: The caller's own name for its request, by which a repeated one is known.
+    Column("request_id", Text),
+    Column("accepted_at", Float, nullable=False),
+    Column("ended_at", Float),
+    #: completed, failed, released, expired or cancelled; NULL while it runs.
+    Column("outcome", Text),
+    #: The answer its end was given, for whoever asks again.
+    Column("answer", _DATA),
+    #: When and how long it ran, in the agent's words.
+    Column("report", _DATA),
+    UniqueConstraint("job_id", "acceptance"),
+)
+
+#: What happened to a job, oldest first.
+events = Table(
+    "events",
+    metadata,
+    Column("number", _NUMBER, primary_key=True, autoincrement=True),
+    Column("job_id", Text, ForeignKey("jobs.job_id"), nullable=False),
+    Column("at", Float, nullable=False),
+    Column("event", Text, nullable=False),
+    Column("agent_id", Text),
+    Column("detail", Text, nullable=False),
+    Index(None, "job_id", "number"),
+)
+
+#: Files kept for a job; their bytes lie under the data directory.
+artifacts = Table(
+    "artifacts",
+    metadata,
+    Column("job_id", Text, ForeignKey("jobs.job_id"), primary_key=True),
+    #: input or output.
+    Column("kind", Text, primary_key=True),
+    Column("bytes", BigInteger, nullable=False),
+    Column("sha256", Text, nullable=False),
+    #: The acceptance that sent it; 0 for the submitter.
+    Column("acceptance", Integer, nullable=False),
+    Column("stored_at", Float, nullable=False),
+)

@@ -1,0 +1,147 @@
+"""The marketplace as a process: `serve` runs it, `running` runs it beside something else."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import socket
+import sys
+import threading
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import uvicorn
+
+from node3nb.errors import ConfigError
+from node3nb.marketplace import durable
+from node3nb.marketplace.app import create_app
+from node3nb.marketplace.clock import Clock
+from node3nb.marketplace.context import Marketplace
+from node3nb.marketplace.settings import Settings
+
+#: File below the data directory that tells where the marketplace listens: `{url, pid}`.
+SERVER_FILE = "server.json"
+#: How long an idle connection is kept, in seconds; longer than agents keep theirs.
+KEEP_ALIVE_S = 90
+#: How long calls that run at the end may take, in seconds.
+SHUTDOWN_S = 5
+#: Connections that may wait to be taken.
+BACKLOG = 2048
+
+
+def serve(
+    host: str = "127.0.0.1",
+    port: int = 8000,
+    data_dir: str | Path = "node3nb-marketplace",
+    db_url: str | None = None,
+) -> None:
+    """Run a marketplace until SIGINT or SIGTERM.
+
+    Once it listens, it prints one line, `node3nb marketplace ready on URL`, and keeps
+    `server.json` (`{url, pid}`) in its data directory until it ends.
+
+    Parameters
+    ----------
+    host
+        Address to listen on.
+    port
+        Port to listen on; 0 lets the system choose.
+    data_dir
+        Where it keeps everything; made when it is not there.
+    db_url
+        SQLAlchemy URL of its database; None is a SQLite file in `data_dir`.
+
+    Raises
+    ------
+    ConfigError
+        The address is taken, or the data directory or the database can't be used.
+    """
+    with _bound(host, port) as listener:
+        settings = Settings(Path(data_dir).absolute(), db_url)
+        server = _Server(settings, time.time, listener, announce=True)
+        with contextlib.suppress(KeyboardInterrupt):
+            server.run([listener])
+
+
+@contextlib.contextmanager
+def running(settings: Settings, clock: Clock = time.time) -> Iterator[str]:
+    """Run a marketplace on a thread of this process and a free port of the loopback.
+
+    Parameters
+    ----------
+    settings
+        How it is run.
+    clock
+        What it takes for the time, in seconds since 1970.
+
+    Yields
+    ------
+    str
+        Its URL.
+    """
+    with _bound("127.0.0.1", 0) as listener:
+        server = _Server(settings, clock, listener)
+        thread = threading.Thread(target=server.run, args=([listener],), name="node3nb-marketplace")
+        thread.start()
+        try:
+            server.ready.wait()
+            yield server.url
+        finally:
+            server.should_exit = True
+            thread.join()
+
+
+class _Server(uvicorn.Server):
+    """uvicorn that tells where it listens, and sends waiting agents home before it stops."""
+
+    def __init__(
+        self, settings: Settings, clock: Clock, listener: socket.socket, *, announce: bool = False
+    ) -> None:
+        app = create_app(settings, clock)
+        self._market: Marketplace = app.state.market
+        self._announce = announce
+        self._server_file = settings.data_dir / SERVER_FILE
+        self.url = _url(listener)
+        self.ready = threading.Event()
+        super().__init__(
+            uvicorn.Config(
+                app,
+                log_config=None,
+                access_log=False,
+                server_header=False,
+                ws="none",
+                timeout_keep_alive=KEEP_ALIVE_S,
+                timeout_graceful_shutdown=SHUTDOWN_S,
+            )
+        )
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        await super().startup(sockets)
+        content = {"url": self.url, "pid": os.getpid()}
+        durable.write(self._server_file, json.dumps(content).encode())
+        if self._announce:
+            sys.stdout.write(f"node3nb marketplace ready on {self.url}\n")
+            sys.stdout.flush()
+        self.ready.set()
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        self._server_file.unlink(missing_ok=True)
+        self._market.room.close()
+        await super().shutdown(sockets)
+
+
+def _bound(host: str, port: int) -> socket.socket:
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    try:
+        return socket.create_server((host, port), family=family, backlog=BACKLOG)
+    except (OSError, OverflowError) as error:
+        raise ConfigError(
+            f"The marketplace can't listen on {host} port {port}: {error}; choose another port."
+        ) from error
+
+
+def _url(listener: socket.socket) -> str:
+    host, port = listener.getsockname()[:2]
+    return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"

@@ -1,0 +1,294 @@
+"""Leases: a job belongs to one agent for a while, renewed by its heartbeats."""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import sqlalchemy as sa
+
+from node3nb.jobs import ExitReason
+from node3nb.marketplace.clock import iso
+from node3nb.marketplace.protocol import Accepted, HeartbeatAnswer, JobStatus, Outcome, Release
+from node3nb.marketplace.refusals import WrongState
+from node3nb.marketplace.resources import needs_of_row
+from node3nb.marketplace.schema import jobs, leases
+from node3nb.marketplace.store import attempts, history
+from node3nb.marketplace.store.attempts import EXPIRED, HELD, RELEASED, Attempt
+from node3nb.marketplace.store.history import Event
+from node3nb.marketplace.store.queue import Freed
+
+#: Heartbeats that name no job renew for its own time limit and this much more, in seconds.
+UNNAMED_SLACK_S = 600.0
+#: Most leases ended in one transaction.
+EXPIRED_AT_ONCE = 200
+#: What is said of a job whose agent fell silent too often.
+SILENT = "The agent fell silent and its lease ended."
+
+
+_ACCEPT = (
+    sa.update(jobs)
+    .where(jobs.c.job_id == sa.bindparam("job"), jobs.c.status == JobStatus.AVAILABLE)
+    .values(
+        status=JobStatus.ACCEPTED,
+        agent_id=sa.bindparam("agent"),
+        lease_id=sa.bindparam("lease"),
+        lease_expires_at=sa.bindparam("expires_at"),
+        started_at=sa.bindparam("now"),
+        attempts=jobs.c.attempts + 1,
+        acceptances=jobs.c.acceptances + 1,
+    )
+    .returning(jobs.c.reward, jobs.c.acceptances)
+)
+_OPEN = sa.insert(leases)
+_EXPIRED = sa.select(sa.exists().where(jobs.c.lease_expires_at <= sa.bindparam("now")))
+
+
+@dataclass(frozen=True, slots=True)
+class Claim:
+    """Who wants a job, and on what terms."""
+
+    #: The agent.
+    agent_id: str
+    #: Where it is paid.
+    wallet_address: str
+    #: Its own name for this request, by which a repeated one is known; None for none.
+    request_id: str | None
+    #: The time.
+    now: float
+    #: How long the lease lasts, in seconds.
+    lease_s: float
+
+
+def accept(connection: sa.Connection, job_id: str, claim: Claim) -> Accepted:
+    """Give an available job to an agent.
+
+    Raises
+    ------
+    WrongState
+        It is not available any more.
+    Unknown
+        There is no such job.
+    """
+    earlier = _accepted_before(connection, job_id, claim)
+    if earlier is not None:
+        return earlier
+    lease_id, expires_at = uuid.uuid4().hex, claim.now + claim.lease_s
+    terms = {
+        "job": job_id,
+        "agent": claim.agent_id,
+        "lease": lease_id,
+        "expires_at": expires_at,
+        "now": claim.now,
+    }
+    row = connection.execute(_ACCEPT, terms).one_or_none()
+    if row is None:
+        status = attempts.require_job(connection, job_id)
+        raise WrongState(f"The job is no longer available; it is {status}.")
+    _open_lease(connection, job_id, lease_id, row.acceptances, claim)
+    history.record(connection, claim.now, job_id, Event.ACCEPTED, agent_id=claim.agent_id)
+    return _accepted(job_id, row.reward, lease_id, expires_at)
+
+
+def _open_lease(
+    connection: sa.Connection, job_id: str, lease_id: str, acceptance: int, claim: Claim
+) -> None:
+    row = {
+        "lease_id": lease_id,
+        "job_id": job_id,
+        "agent_id": claim.agent_id,
+        "acceptance": acceptance,
+        "wallet_address": claim.wallet_address,
+        "request_id": claim.request_id,
+        "accepted_at": claim.now,
+    }
+    connection.execute(_OPEN, row)
+
+
+def _accepted_before(connection: sa.Connection, job_id: str, claim: Claim) -> Accepted | None:
+    """Return the answer to the same request, when the agent still holds what it gave."""
+    if claim.request_id is None:
+        return None
+    row = connection.execute(
+        sa.select(jobs.c.reward, jobs.c.lease_id, jobs.c.lease_expires_at)
+        .join(leases, leases.c.lease_id == jobs.c.lease_id)
+        .where(
+            jobs.c.job_id == job_id,
+            jobs.c.status.in_(HELD),
+            leases.c.agent_id == claim.agent_id,
+            leases.c.request_id == claim.request_id,
+        )
+    ).one_or_none()
+    if row is None:
+        return None
+    return _accepted(job_id, row.reward, row.lease_id, row.lease_expires_at)
+
+
+def _accepted(job_id: str, reward: float, lease_id: str, expires_at: float) -> Accepted:
+    return Accepted(
+        status=JobStatus.ACCEPTED,
+        job_id=job_id,
+        reward=reward,
+        lease_id=lease_id,
+        lease_expires_at=iso(expires_at),
+    )
+
+
+def renew_named(
+    connection: sa.Connection, agent_id: str, named: Mapping[str, str], now: float, lease_s: float
+) -> HeartbeatAnswer:
+    """Renew the leases an agent names, and tell which are not its own any more."""
+    renewed: dict[str, str] = {}
+    cancelled: list[str] = []
+    unknown: list[str] = []
+    for job_id, lease_id in named.items():
+        attempt = attempts.find_or_none(connection, job_id, agent_id, lease_id)
+        if attempt is not None and attempt.open:
+            _renew(connection, attempt, now, now + lease_s)
+            renewed[job_id] = iso(now + lease_s)
+        elif attempt is not None and attempt.called_off:
+            cancelled.append(job_id)
+        else:
+            unknown.append(job_id)
+    return HeartbeatAnswer(
+        status="ok", timestamp=iso(now), leases=renewed, cancel=cancelled, unknown=unknown
+    )
+
+
+def _renew(connection: sa.Connection, attempt: Attempt, now: float, expires_at: float) -> None:
+    if attempt.outcome == EXPIRED:
+        revive(connection, attempt, now)
+    attempts.advance(connection, attempt, JobStatus.RUNNING)
+    connection.execute(
+        sa.update(jobs)
+        .where(jobs.c.lease_id == attempt.lease_id)
+        .values(lease_expires_at=expires_at)
+    )
+
+
+def revive(connection: sa.Connection, attempt: Attempt, now: float) -> None:
+    """Give an expired lease back to its agent, which was heard before anybody else came."""
+    connection.execute(
+        sa.update(leases)
+        .where(leases.c.lease_id == attempt.lease_id)
+        .values(outcome=None, ended_at=None)
+    )
+    connection.execute(
+        sa.update(jobs)
+        .where(jobs.c.lease_id == attempt.lease_id)
+        .values(
+            status=JobStatus.RUNNING,
+            lease_expires_at=now,
+            finished_at=None,
+            error_type=None,
+            error_message=None,
+        )
+    )
+    history.record(connection, now, attempt.job_id, Event.REVIVED, agent_id=attempt.agent_id)
+
+
+def renew_unnamed(
+    connection: sa.Connection, agent_id: str, now: float, lease_s: float
+) -> HeartbeatAnswer:
+    """Renew all that a base agent holds, within the time that each job may take."""
+    connection.execute(
+        sa.update(jobs)
+        .where(
+            jobs.c.agent_id == agent_id,
+            jobs.c.lease_expires_at.is_not(None),
+            jobs.c.started_at + jobs.c.timeout_s + UNNAMED_SLACK_S > now,
+        )
+        .values(lease_expires_at=now + lease_s)
+    )
+    return HeartbeatAnswer(status="ok", timestamp=iso(now))
+
+
+def any_expired(connection: sa.Connection, now: float) -> bool:
+    """Whether a lease has run out."""
+    return bool(connection.execute(_EXPIRED, {"now": now}).scalar_one())
+
+
+def expire(connection: sa.Connection, now: float) -> list[Freed]:
+    """End the leases that ran out; return the jobs that are available again."""
+    rows = connection.execute(
+        sa.update(jobs).where(_ran_out(now)).values(_after_silence(now)).returning(*jobs.c)
+    ).all()
+    for row in rows:
+        end(connection, row.lease_id, EXPIRED, now)
+        history.record(connection, now, row.job_id, Event.EXPIRED, agent_id=row.agent_id)
+        if row.status == JobStatus.FAILED:
+            history.record(connection, now, row.job_id, Event.FAILED, detail=SILENT)
+    return [
+        Freed(row.job_id, needs_of_row(row)) for row in rows if row.status == JobStatus.AVAILABLE
+    ]
+
+
+def _ran_out(now: float) -> sa.ColumnElement[bool]:
+    first = (
+        sa.select(jobs.c.number)
+        .where(jobs.c.lease_expires_at <= now)
+        .order_by(jobs.c.lease_expires_at)
+        .limit(EXPIRED_AT_ONCE)
+    )
+    return jobs.c.number.in_(first)
+
+
+def _after_silence(now: float) -> dict[str, Any]:
+    """Return what becomes of a job whose agent fell silent: queued again, or given up."""
+    again = jobs.c.attempts < jobs.c.max_attempts
+    return {
+        "lease_expires_at": None,
+        "status": sa.case((again, JobStatus.AVAILABLE), else_=JobStatus.FAILED),
+        "finished_at": sa.case((again, None), else_=now),
+        "error_type": sa.case((again, None), else_=ExitReason.LOST),
+        "error_message": sa.case((again, None), else_=SILENT),
+    }
+
+
+def end(
+    connection: sa.Connection,
+    lease_id: str,
+    outcome: str,
+    now: float,
+    **facts: Any,
+) -> None:
+    """Note how a lease ended."""
+    connection.execute(
+        sa.update(leases)
+        .where(leases.c.lease_id == lease_id)
+        .values(outcome=outcome, ended_at=now, **facts)
+    )
+
+
+def release(
+    connection: sa.Connection, job_id: str, agent_id: str, asked: Release, now: float
+) -> tuple[Outcome, Freed | None]:
+    """Queue a job again that its agent gives back unrun; the attempt does not count.
+
+    Raises
+    ------
+    Refusal
+        The job is unknown, or not the agent's.
+    """
+    attempt = attempts.find(connection, job_id, agent_id, asked.lease_id)
+    answer = Outcome(status=RELEASED, job_id=job_id)
+    if attempt.outcome == RELEASED:
+        return answer, None
+    attempts.require_open(attempt, asked.lease_id)
+    connection.execute(
+        sa.update(jobs)
+        .where(jobs.c.job_id == job_id)
+        .values(
+            status=JobStatus.AVAILABLE,
+            lease_expires_at=None,
+            attempts=jobs.c.attempts - 1,
+            finished_at=None,
+            error_type=None,
+            error_message=None,
+        )
+    )
+    end(connection, attempt.lease_id, RELEASED, now)
+    history.record(connection, now, job_id, Event.RELEASED, agent_id=agent_id, detail=asked.reason)
+    return answer, Freed(job_id, attempt.needs)

@@ -1,0 +1,144 @@
+"""The queue: jobs come in, and are offered to agents by priority and age."""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import sqlalchemy as sa
+
+from node3nb.marketplace.protocol import JobStatus, JobSubmission, Outcome
+from node3nb.marketplace.refusals import Conflict
+from node3nb.marketplace.resources import COVERED, Resources, needs_of, needs_of_row
+from node3nb.marketplace.schema import artifacts, jobs
+from node3nb.marketplace.store import history
+from node3nb.marketplace.store.history import Event
+
+_ADD = sa.insert(jobs)
+_SUBMITTED_BEFORE = sa.select(jobs.c.job_id, jobs.c.status, jobs.c.spec).where(
+    jobs.c.submitter == sa.bindparam("submitter"),
+    jobs.c.idempotency_key == sa.bindparam("idempotency_key"),
+)
+_INPUT = sa.and_(artifacts.c.job_id == jobs.c.job_id, artifacts.c.kind == "input")
+_AVAILABLE = (
+    sa.select(jobs, artifacts.c.sha256.label("input_sha256"))
+    .outerjoin(artifacts, _INPUT)
+    .where(jobs.c.status == JobStatus.AVAILABLE, COVERED)
+    .order_by(jobs.c.precedence, jobs.c.number)
+    .limit(sa.bindparam("most"))
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Freed:
+    """A job that has just become available."""
+
+    #: The job.
+    job_id: str
+    #: What it needs.
+    needs: Resources
+
+
+@dataclass(frozen=True, slots=True)
+class Queued:
+    """A job that an agent may be offered."""
+
+    #: The job.
+    job_id: str
+    #: What it needs.
+    needs: Resources
+    #: The submission, as it came.
+    spec: Mapping[str, Any]
+    #: How often it has been accepted before.
+    acceptances: int
+    #: SHA-256 of the input kept here, in hex; None when none is.
+    input_sha256: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Submitted:
+    """What became of a submission."""
+
+    #: The answer to the submitter.
+    answer: Outcome
+    #: The job, when it is new and available at once.
+    freed: Freed | None = None
+
+
+def submit(
+    connection: sa.Connection,
+    submission: JobSubmission,
+    submitter: str,
+    idempotency_key: str | None,
+    now: float,
+) -> Submitted:
+    """Queue a job, once for each idempotency key.
+
+    Raises
+    ------
+    JobSpecError
+        A field that a provider would refuse, named.
+    Conflict
+        The same idempotency key came with another job.
+    """
+    wire = submission.model_dump(mode="json")
+    if idempotency_key is not None:
+        earlier = _submitted_before(connection, submitter, idempotency_key, wire)
+        if earlier is not None:
+            return Submitted(earlier)
+    job_id = uuid.uuid4().hex
+    needs = needs_of(submission, submission.checked(job_id))
+    status = JobStatus.PENDING if submission.awaits_input else JobStatus.AVAILABLE
+    row = {
+        "job_id": job_id,
+        "submitter": submitter,
+        "idempotency_key": idempotency_key,
+        "status": status,
+        "spec": wire,
+        "precedence": -submission.priority,
+        "reward": submission.reward,
+        "timeout_s": submission.timeout,
+        "submitted_at": now,
+        "attempts": 0,
+        "max_attempts": submission.max_attempts,
+        "acceptances": 0,
+        **needs.as_needs(),
+    }
+    connection.execute(_ADD, row)
+    history.record(connection, now, job_id, Event.SUBMITTED)
+    freed = Freed(job_id, needs) if status is JobStatus.AVAILABLE else None
+    return Submitted(Outcome(status=status, job_id=job_id), freed)
+
+
+def _submitted_before(
+    connection: sa.Connection, submitter: str, idempotency_key: str, wire: Mapping[str, Any]
+) -> Outcome | None:
+    named = {"submitter": submitter, "idempotency_key": idempotency_key}
+    row = connection.execute(_SUBMITTED_BEFORE, named).one_or_none()
+    if row is None:
+        return None
+    if row.spec != wire:
+        raise Conflict("Idempotency-Key: it was used for another job; choose a new one.")
+    return Outcome(status=row.status, job_id=row.job_id)
+
+
+def available(connection: sa.Connection, has: Resources, limit: int) -> list[Queued]:
+    """Return the first jobs of the queue that an agent can run."""
+    rows = connection.execute(_AVAILABLE, {"most": limit, **has.as_offer()})
+    return [
+        Queued(row.job_id, needs_of_row(row), row.spec, row.acceptances, row.input_sha256)
+        for row in rows
+    ]
+
+
+def make_available(connection: sa.Connection, job_id: str) -> Freed | None:
+    """Offer a job that waited for its input; None when it did not wait."""
+    row = connection.execute(
+        sa.update(jobs)
+        .where(jobs.c.job_id == job_id, jobs.c.status == JobStatus.PENDING)
+        .values(status=JobStatus.AVAILABLE)
+        .returning(*jobs.c)
+    ).one_or_none()
+    return None if row is None else Freed(row.job_id, needs_of_row(row))

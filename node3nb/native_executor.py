@@ -1,0 +1,173 @@
+"""NativeExecutor: runs jobs without a container, through the supervisor."""
+
+from __future__ import annotations
+
+import datetime as dt
+import math
+import os
+import threading
+import time
+from collections.abc import Iterator
+
+from node3nb import command_line
+from node3nb.errors import UnsupportedPlatformError
+from node3nb.executor import Availability, Reporter
+from node3nb.jobs import ExitReason, Isolation, JobResult, JobSpec, JobState, Usage, failure
+from node3nb.supervisor.frames import Frame
+from node3nb.supervisor.orders import Order
+from node3nb.supervisor_client import SupervisorClient
+from node3nb.workspace import Workspace
+
+
+class NativeExecutor:
+    """Runs each job as a process tree of this machine, under a supervisor that keeps its limits.
+
+    The supervisor starts when it is first needed, again should it be lost, and lives until
+    `close` or until this process ends, however it ends.
+    """
+
+    name = "native"
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._client: SupervisorClient | None = None
+
+    def available(self) -> Availability:
+        """Return whether native jobs run here, and at which level."""
+        if not _supported():
+            return Availability(self.name, available=False, reason=str(UnsupportedPlatformError()))
+        ready = self._supervisor().ready
+        return Availability(
+            self.name,
+            available=True,
+            reason=f"jobs run as processes of this machine at level {ready['isolation']}.",
+            isolation=Isolation(ready["isolation"]),
+            memory_enforced_by=ready["memory_enforced_by"],
+        )
+
+    def missing_layers(self) -> dict[str, str]:
+        """Return each layer of protection that is off here, with the reason."""
+        return dict(self._supervisor().ready["missing"])
+
+    def run(self, spec: JobSpec, workspace: Workspace, reporter: Reporter) -> JobResult:
+        """Run the command to its end.
+
+        Raises
+        ------
+        UnsupportedPlatformError
+            This system has no native execution.
+        SupervisorLost
+            The supervisor ended before the job did.
+        """
+        asked_ns = time.monotonic_ns()
+        if not _supported():
+            raise UnsupportedPlatformError
+        try:
+            argv = command_line.resolve(spec, workspace)
+        except command_line.ScriptMissing as missing:
+            return failure(spec.job_id, ExitReason.EXITED, str(missing), exit_code=127)
+        client = self._supervisor()
+        with client.run(_order(spec, workspace, argv, asked_ns)) as events:
+            if reporter.cancelled.is_set():
+                client.cancel(spec.job_id)
+            ended = _follow(events, reporter)
+        return _result(spec, workspace, client.ready, ended)
+
+    def cancel(self, job_id: str) -> None:
+        """Ask for the end of one job; one that is not here is no error."""
+        client = self._client
+        if client is not None:
+            client.cancel(job_id)
+
+    def close(self) -> None:
+        """End the supervisor and with it every job."""
+        with self._lock:
+            client, self._client = self._client, None
+        if client is not None:
+            client.close()
+
+    def _supervisor(self) -> SupervisorClient:
+        with self._lock:
+            if self._client is not None and not self._client.alive:
+                self._client.close()
+                self._client = None
+            if self._client is None:
+                self._client = SupervisorClient()
+            return self._client
+
+
+def _supported() -> bool:
+    return hasattr(os, "fork")
+
+
+def _order(spec: JobSpec, workspace: Workspace, argv: tuple[str, ...], asked_ns: int) -> Order:
+    limits = spec.limits
+    return Order(
+        job=spec.job_id,
+        argv=argv,
+        env=command_line.environment(spec, workspace),
+        root=str(workspace.root),
+        cwd=str(workspace.job),
+        log=str(workspace.log),
+        writable=tuple(str(path) for path in (workspace.output, workspace.job, workspace.tmp)),
+        cores=math.ceil(limits.cpus),
+        memory_bytes=limits.memory_bytes,
+        disk_bytes=limits.disk_bytes,
+        disk_files=limits.disk_files,
+        timeout_s=limits.timeout_s,
+        processes=limits.processes,
+        log_bytes=limits.log_bytes,
+        grace_s=limits.grace_s,
+        asked_ns=asked_ns,
+    )
+
+
+def _follow(events: Iterator[Frame], reporter: Reporter) -> Frame:
+    """Pass on what happens and return the last message, the job's account."""
+    frame: Frame = {}
+    for frame in events:
+        if frame["event"] == "started":
+            reporter.state(JobState.RUNNING)
+        elif frame["event"] == "usage":
+            reporter.usage(frame["memory_bytes"], frame["cpu_s"])
+    return frame
+
+
+def _result(spec: JobSpec, workspace: Workspace, ready: Frame, ended: Frame) -> JobResult:
+    reason = ExitReason(ended["reason"])
+    return JobResult(
+        job_id=spec.job_id,
+        state=_state(reason, ended["exit_code"]),
+        reason=reason,
+        message=ended["message"],
+        exit_code=ended["exit_code"],
+        signal=ended["signal"],
+        executor=NativeExecutor.name,
+        isolation=Isolation(ready["isolation"]),
+        memory_enforced_by=ready["memory_enforced_by"],
+        started_at=_iso(ended["started_at"]),
+        wall_s=ended["wall_s"],
+        startup_ms=ended["startup_ms"],
+        usage=Usage(
+            cpu_s=ended["cpu_s"],
+            peak_memory_bytes=ended["peak_memory_bytes"],
+            written_bytes=ended["written_bytes"],
+            peak_processes=ended["peak_processes"],
+        ),
+        stdout=workspace.read_log("stdout"),
+        stderr=workspace.read_log("stderr"),
+        stdout_truncated=ended["stdout_truncated"],
+        stderr_truncated=ended["stderr_truncated"],
+    )
+
+
+def _state(reason: ExitReason, exit_code: int | None) -> JobState:
+    if reason is ExitReason.CANCELLED:
+        return JobState.CANCELLED
+    succeeded = reason is ExitReason.EXITED and exit_code == 0
+    return JobState.COMPLETED if succeeded else JobState.FAILED
+
+
+def _iso(seconds: float) -> str | None:
+    """Return a time since the epoch as ISO 8601 in UTC; 0 is never."""
+    return dt.datetime.fromtimestamp(seconds, dt.UTC).isoformat() if seconds else None

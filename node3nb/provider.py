@@ -1,0 +1,170 @@
+"""Provider: a JobManager on a thread of its own, with controls that any thread may use."""
+
+from __future__ import annotations
+
+import asyncio
+import atexit
+import contextvars
+import threading
+from collections.abc import Mapping
+from typing import Any, ClassVar, Literal
+
+from node3nb import config
+from node3nb.control import ControlServer
+from node3nb.errors import AlreadyRunning, Node3Error
+from node3nb.executor import Executor
+from node3nb.job_manager import JobManager
+from node3nb.jobs import JobResult
+from node3nb.journal import Entry
+from node3nb.records import ProviderState, Snapshot
+from node3nb.settings import Settings
+
+#: Seconds a stop may take before the caller goes on without it: the ladder's grace and some.
+STOP_S = 30.0
+
+
+class Provider:
+    """This machine as a provider; one in a process.
+
+    Parameters
+    ----------
+    marketplace_url, api_key, gpu_info, use_native_execution, settings
+        As `JobManager` takes them.
+    docker_manager
+        As `JobManager` takes it, but an engine is looked for unless None is given.
+
+    Raises
+    ------
+    ConfigError
+        A setting can't be kept.
+    """
+
+    _current: ClassVar[Provider | None] = None
+    _starting: ClassVar[threading.Lock] = threading.Lock()
+
+    def __init__(
+        self,
+        marketplace_url: str | None = None,
+        api_key: str | None = None,
+        gpu_info: Mapping[str, Any] | None = None,
+        docker_manager: Executor | Literal["auto"] | None = "auto",
+        *,
+        use_native_execution: bool = True,
+        settings: Settings | None = None,
+    ) -> None:
+        self._manager = JobManager(
+            marketplace_url,
+            api_key,
+            gpu_info,
+            docker_manager,
+            use_native_execution=use_native_execution,
+            settings=settings,
+        )
+        self._thread: threading.Thread | None = None
+        self._ready = threading.Event()
+        self._error: BaseException | None = None
+
+    @classmethod
+    def current(cls) -> Provider | None:
+        """Return the provider that runs in this process, if one does."""
+        running = cls._current
+        return running if running is not None and running.running else None
+
+    @property
+    def running(self) -> bool:
+        """Whether it has been started and has not ended."""
+        return self._thread is not None and self._thread.is_alive()
+
+    def start(self) -> Provider:
+        """Start it on its own thread and return as soon as it serves.
+
+        Raises
+        ------
+        AlreadyRunning
+            Another provider runs in this process, or this one has been started before.
+        Node3Error
+            Why it does not serve.
+        """
+        with Provider._starting:
+            if Provider.current() is not None or self._thread is not None:
+                raise AlreadyRunning
+            # ipykernel 7 finds its shell's parent in a context variable; a plain thread has none
+            # of it and raises LookupError(shell_parent) at the first comm message.
+            context = contextvars.copy_context()
+            self._thread = threading.Thread(
+                target=context.run, args=(self._live,), name="node3nb-provider", daemon=True
+            )
+            Provider._current = self
+            self._thread.start()
+        self._ready.wait()
+        if self._error is not None:
+            self._thread.join()
+            raise self._error
+        atexit.register(self.stop)
+        return self
+
+    def _live(self) -> None:
+        try:
+            asyncio.run(self._serve())
+        except BaseException as error:  # noqa: BLE001 - told to whoever waits for the start
+            self._error = error
+        finally:
+            self._ready.set()
+
+    async def _serve(self) -> None:
+        serving = asyncio.create_task(self._manager.start())
+        started = asyncio.create_task(self._manager.wait_until_serving())
+        await asyncio.wait({serving, started}, return_when=asyncio.FIRST_COMPLETED)
+        started.cancel()
+        if serving.done():
+            return await serving
+        async with ControlServer(self, config.control_socket()):
+            self._ready.set()
+            return await serving
+
+    def pause(self) -> None:
+        """Take no more jobs; those that run go on."""
+        self._manager.pause()
+
+    def resume(self) -> None:
+        """Take jobs again."""
+        self._manager.resume()
+
+    def drain(self) -> None:
+        """Take no more jobs, and stop when those that run are done; returns at once."""
+        self._manager.drain()
+
+    def stop(self, wait_s: float = STOP_S) -> None:
+        """End what runs, give it back, stop, and wait for that."""
+        self._manager.stop()
+        self.join(wait_s)
+        atexit.unregister(self.stop)
+
+    def join(self, wait_s: float | None = None) -> None:
+        """Wait until it has ended, at most so many seconds."""
+        if self._thread is not None and self._thread is not threading.current_thread():
+            self._thread.join(wait_s)
+
+    def cancel(self, job_id: str) -> bool:
+        """Ask for the end of one running job; return whether there is one of that id."""
+        return self._manager.cancel(job_id)
+
+    def snapshot(self) -> Snapshot:
+        """Return how things are now."""
+        return self._manager.snapshot()
+
+    def events(self) -> tuple[Entry, ...]:
+        """Return what has happened, oldest first."""
+        return self._manager.events()
+
+    def logs(self, job_id: str) -> tuple[str, str] | None:
+        """Return what a job has printed so far: standard output and error; None for no job."""
+        return self._manager.logs(job_id)
+
+    def result(self, job_id: str) -> JobResult | None:
+        """Return how a job ended; None while it runs, or when there is none."""
+        return self._manager.result(job_id)
+
+    def __repr__(self) -> str:
+        now = self.snapshot()
+        return f"<Provider {now.state} at {now.marketplace_url}: {now.reason}>"

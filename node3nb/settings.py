@@ -1,0 +1,65 @@
+"""What an owner may set of a provider."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from node3nb.errors import ConfigError
+from node3nb.hardware import Machine
+from node3nb.jobs import GIB, ResourceLimits
+
+#: Share of the machine's memory that all jobs together may have.
+MEMORY_SHARE = 0.75
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """The owner's choices; every default is the careful one.
+
+    Raises
+    ------
+    ConfigError
+        A choice that can't be kept, named.
+    """
+
+    #: Jobs run at once; None is half the cores, at least 1.
+    max_concurrent_jobs: int | None = None
+    #: Where rewards go; empty sends the agent's id.
+    wallet_address: str = ""
+    #: Seconds between two polls of a marketplace that answers at once.
+    poll_s: float = 5.0
+    #: Seconds one poll may wait for a job where the marketplace knows long polls.
+    wait_s: float = 20.0
+    #: Seconds between two heartbeats.
+    heartbeat_s: float = 10.0
+    #: Largest input fetched for one job, in bytes, as sent and as unpacked.
+    max_input_bytes: int = 16 * GIB
+    #: Directories below which `file:` URLs of jobs may be read and written.
+    file_roots: tuple[Path, ...] = ()
+    #: Whether job URLs may name hosts of the owner's own network.
+    allow_private_hosts: bool = False
+    #: Whether a marketplace elsewhere may be spoken to unencrypted.
+    allow_insecure_http: bool = False
+    #: Whether strangers' jobs may run at isolation level `limits`.
+    allow_weak_isolation: bool = False
+    #: Whether a job that asks for the host's network gets it.
+    allow_host_network: bool = False
+
+    def __post_init__(self) -> None:
+        slots = self.max_concurrent_jobs
+        if slots is not None and not 1 <= slots <= 10_000:
+            raise ConfigError(f"max_concurrent_jobs: {slots} is not between 1 and 10000.")
+        for name in ("poll_s", "wait_s", "heartbeat_s"):
+            if not 0 < getattr(self, name) <= 3600:
+                raise ConfigError(f"{name}: give seconds between 0 and 3600.")
+
+    def slots(self, machine: Machine) -> int:
+        """Return how many jobs run at once on a machine."""
+        return self.max_concurrent_jobs or max(1, machine.cores // 2)
+
+    def job_defaults(self, machine: Machine) -> ResourceLimits:
+        """Return the limits of a job that names none: its slot's share of the machine."""
+        usual = ResourceLimits()
+        share = int(machine.memory_bytes * MEMORY_SHARE) // self.slots(machine)
+        return ResourceLimits(memory_bytes=min(usual.memory_bytes, max(share, 1)))

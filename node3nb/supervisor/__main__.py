@@ -1,0 +1,16 @@
+"""Entry of the supervisor's process: `python -I -S .../supervisor/__main__.py FD`.
+
+An isolated interpreter has no path to this package, so the entry lends it one for as long as
+its imports take.
+"""
+
+import pathlib
+import sys
+
+sys.path.insert(0, str(pathlib.Path(__file__).parents[2]))
+from node3nb.supervisor.server import main  # noqa: E402
+
+del sys.path[0]
+
+if __name__ == "__main__":
+    main(int(sys.argv[1]))

@@ -1,0 +1,197 @@
+"""The keeper: one small process per job that starts it, watches it, ends it and accounts for it.
+
+It is forked by the supervisor, adopts every orphan of the job, and kills the whole tree when
+the supervisor's end of its channel closes.
+"""
+
+from __future__ import annotations
+
+import os
+import resource
+import selectors
+import signal
+import time
+from typing import NoReturn
+
+from node3nb.supervisor import launch, linux, tree, verdict, watch
+from node3nb.supervisor.frames import Channel
+from node3nb.supervisor.ladder import Ladder
+from node3nb.supervisor.orders import Grant, Order
+from node3nb.supervisor.streams import Stream
+from node3nb.supervisor.watch import Cause, Watch
+
+#: Seconds between two reports of a running job's usage.
+USAGE_S = 1.0
+
+
+#: What a fork of ours may be larger than we are, before it has become another program.
+FORK_BYTES = 4 << 20
+_READ = selectors.EVENT_READ
+
+
+class Keeper:
+    """One job, from its launch to its account."""
+
+    def __init__(self, order: Order, grant: Grant, channel: Channel) -> None:
+        self._order = order
+        self._grant = grant
+        self._channel = channel
+        self._selector = selectors.DefaultSelector()
+        self._ladder = Ladder(order.grace_s)
+        self._watch = Watch(order)
+        self._streams = (Stream("stdout", order), Stream("stderr", order))
+        self._main = self._launch_report = self._wake = 0
+        self._status: int | None = None
+        self._exec_errno: int | None = None
+        self._started = self._started_at = 0.0
+        self._watch_due = self._usage_due = 0.0
+
+    def keep(self) -> None:
+        """Run the job to its end and report it."""
+        self._launch()
+        while self._status is None and not self._ladder.exhausted(time.monotonic()):
+            self._turn()
+        self._bury(tree.kill_below(os.getpid()))
+        self._report()
+
+    def _launch(self) -> None:
+        self._wake = _wake_on_children()
+        self._selector.register(self._wake, _READ, self._hear_child)
+        self._launch_report, report_end = os.pipe()
+        stdout, stderr = self._streams
+        self._main = os.fork()
+        if not self._main:
+            fds = (stdout.write_end, stderr.write_end, report_end)
+            launch.become(self._order, self._grant, fds)
+        os.close(report_end)
+        self._selector.register(self._launch_report, _READ, self._hear_launch)
+        self._selector.register(self._channel.fileno(), _READ, self._hear_supervisor)
+        for stream in self._streams:
+            stream.start(self._selector)
+
+    def _turn(self) -> None:
+        """Wait for the next event, deal with it, and measure what is due."""
+        now = time.monotonic()
+        for key, _ in self._selector.select(self._ladder.wait_s(now, watch.TREE_S)):
+            key.data(self._selector, time.monotonic())
+        now = time.monotonic()
+        if now >= self._watch_due and self._status is None:
+            self._watch_due = now + watch.TREE_S
+            self._measure(now)
+
+    def _hear_child(self, selector: selectors.BaseSelector, now: float) -> None:
+        del selector, now
+        os.read(self._wake, 4096)
+        self._bury(tree.reap())
+
+    def _bury(self, ended: dict[int, int]) -> None:
+        if self._main in ended:
+            self._status = ended[self._main]
+
+    def _hear_launch(self, selector: selectors.BaseSelector, now: float) -> None:
+        """Learn whether the program has started: silence is success."""
+        failure = os.read(self._launch_report, launch.FAILURE.size)
+        selector.unregister(self._launch_report)
+        os.close(self._launch_report)
+        if failure:
+            (self._exec_errno,) = launch.FAILURE.unpack(failure)
+            return
+        self._started, self._started_at = now, time.time()
+        self._tell("started", started_at=self._started_at, startup_ms=self._startup_ms())
+
+    def _startup_ms(self) -> float:
+        return self._started * 1e3 - self._order.asked_ns / 1e6
+
+    def _hear_supervisor(self, _: selectors.BaseSelector, now: float) -> None:
+        frames = self._channel.receive()
+        if frames is None:
+            self._ladder.kill(Cause("lost", "The provider that ran the job is gone."), now)
+            self._selector.unregister(self._channel.fileno())
+        elif frames:
+            self._ladder.ask(Cause("cancelled", "The job was cancelled."), self._main, now)
+
+    def _measure(self, now: float) -> None:
+        cause = self._watch.check(now)
+        for stream in self._streams:
+            stream.refill(self._selector, now)
+            cause = cause or stream.flood()
+        if cause:
+            self._ladder.kill(cause, now)
+        elif self._started and now - self._started > self._order.timeout_s:
+            limit = f"The job ran longer than its limit of {self._order.timeout_s:g} s."
+            self._ladder.ask(Cause("timed_out", limit), self._main, now)
+        if now >= self._usage_due:
+            self._usage_due = now + USAGE_S
+            self._tell_usage()
+
+    def _tell_usage(self) -> None:
+        self._channel.send(
+            {
+                "event": "usage",
+                "job": self._order.job,
+                "memory_bytes": self._watch.memory_bytes,
+                "cpu_s": self._watch.cpu_s,
+            },
+            droppable=True,
+        )
+
+    def _tell(self, event: str, **facts: object) -> None:
+        self._channel.send({"event": event, "job": self._order.job, **facts})
+
+    def _report(self) -> None:
+        now = time.monotonic()
+        for stream in self._streams:
+            stream.finish(now)
+        self._tell("ended", **self._account(now))
+
+    def _account(self, now: float) -> dict[str, object]:
+        written = self._watch.written()
+        used = resource.getrusage(resource.RUSAGE_CHILDREN)
+        peak = max(self._watch.peak_memory_bytes, _largest_child(used))
+        account = verdict.Account(self._status, self._exec_errno, peak, written, self._ladder.cause)
+        return {
+            **verdict.ending(self._order, account),
+            "started_at": self._started_at,
+            "startup_ms": self._startup_ms() if self._started else 0.0,
+            "wall_s": now - self._started if self._started else 0.0,
+            "cpu_s": used.ru_utime + used.ru_stime,
+            "peak_memory_bytes": peak,
+            "peak_processes": self._watch.peak_processes,
+            "written_bytes": written.bytes,
+            "stdout_truncated": self._streams[0].log.truncated,
+            "stderr_truncated": self._streams[1].log.truncated,
+        }
+
+
+def _wake_on_children() -> int:
+    """Return a descriptor that becomes readable when a child ends."""
+    reader, writer = os.pipe()
+    for fd in (reader, writer):
+        os.set_blocking(fd, False)
+    signal.set_wakeup_fd(writer, warn_on_full_buffer=False)
+    signal.signal(signal.SIGCHLD, lambda *_: None)
+    return reader
+
+
+def _largest_child(used: resource.struct_rusage) -> int:
+    """Return the largest resident memory of a child, unless it is that of our own fork.
+
+    A child carries its parent's size over its exec (getrusage(2)), so a small program would
+    be charged for its keeper.
+    """
+    largest = used.ru_maxrss << 10
+    own = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss << 10
+    return largest if largest > own + FORK_BYTES else 0
+
+
+def keep(order: Order, grant: Grant, channel: Channel) -> NoReturn:
+    """Be the keeper of one job in a freshly forked process; never returns."""
+    code = 1
+    try:
+        linux.adopt_orphans()
+        Keeper(order, grant, channel).keep()
+        os.set_blocking(channel.fileno(), True)
+        channel.flush()
+        code = 0
+    finally:
+        os._exit(code)

@@ -1,0 +1,63 @@
+"""Limits the kernel keeps for each process of a job."""
+
+from __future__ import annotations
+
+import os
+import resource
+from pathlib import Path
+
+from node3nb.supervisor.orders import Grant, Order
+
+#: Room above the memory limit before the kernel refuses an allocation: the watch that measures
+#: the whole tree comes first, and can say why.
+DATA_SLACK_BYTES = 64 << 20
+#: Room above the disk limit for one file, so that reaching it is seen as passing the limit.
+FILE_SLACK_BYTES = 1 << 16
+#: Descriptors a job may hold open.
+OPEN_FILES = 1024
+#: 1, not 0: a piped core handler ignores 0 (core(5)).
+CORE_BYTES = 1
+#: Room for the tasks the owner starts while a job runs.
+OWNER_TASKS = 512
+
+
+def apply(order: Order, grant: Grant) -> None:
+    """Limit this process, and all it starts; RLIMIT_NPROC counts the owner's tasks too."""
+    data = order.memory_bytes + DATA_SLACK_BYTES
+    _lower(resource.RLIMIT_CORE, CORE_BYTES)
+    _lower(resource.RLIMIT_NOFILE, OPEN_FILES)
+    _lower(resource.RLIMIT_FSIZE, order.disk_bytes + FILE_SLACK_BYTES)
+    _lower(resource.RLIMIT_DATA, data)
+    _lower(resource.RLIMIT_NPROC, grant.owner_tasks + order.processes + OWNER_TASKS)
+    _give_way(grant.cores)
+
+
+def _lower(which: int, wanted: int) -> None:
+    _, hard = resource.getrlimit(which)
+    limit = wanted if hard == resource.RLIM_INFINITY else min(wanted, hard)
+    resource.setrlimit(which, (limit, limit))
+
+
+def _give_way(cores: tuple[int, ...]) -> None:
+    """Take only the cores granted, run only when nobody else wants them, die first."""
+    if hasattr(os, "sched_setaffinity") and cores:
+        os.sched_setaffinity(0, cores)
+    if hasattr(os, "SCHED_IDLE"):
+        os.sched_setscheduler(0, os.SCHED_IDLE, os.sched_param(0))
+    else:
+        os.nice(19)
+    first_to_die = Path("/proc/self/oom_score_adj")
+    if first_to_die.exists():
+        first_to_die.write_text("1000")
+
+
+def tasks_of_user() -> int:
+    """Return how many processes and threads the user has; 0 where the kernel does not tell."""
+    total = 0
+    for entry in os.scandir("/proc") if os.path.isdir("/proc/self/task") else ():
+        try:
+            if entry.name.isdigit() and entry.stat().st_uid == os.getuid():
+                total += len(os.listdir(entry.path + "/task"))
+        except OSError:
+            continue
+    return total

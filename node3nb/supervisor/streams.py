@@ -1,0 +1,73 @@
+"""What a job prints, read at a bounded pace into its logs."""
+
+from __future__ import annotations
+
+import os
+import selectors
+
+from node3nb.supervisor.capped_log import CappedLog
+from node3nb.supervisor.orders import Order
+from node3nb.supervisor.watch import Cause, size
+
+#: Bytes read of one stream between two measurements of the tree: a job that floods its output
+#: is slowed to what costs the owner nothing.
+BUDGET_BYTES = 1 << 20
+_CHUNK = 1 << 16
+
+
+class Stream:
+    """One output pipe of a job and the log it fills."""
+
+    def __init__(self, name: str, order: Order) -> None:
+        self._name = name
+        self._budget = BUDGET_BYTES
+        self._resting = False
+        self.log = CappedLog(os.path.join(order.log, name), order.log_bytes)
+        self.fd, self.write_end = os.pipe()
+        os.set_blocking(self.fd, False)
+
+    def start(self, selector: selectors.BaseSelector) -> None:
+        """Begin to read; to be called once the job has its end of the pipe."""
+        os.close(self.write_end)
+        selector.register(self.fd, selectors.EVENT_READ, self.read)
+
+    def read(self, selector: selectors.BaseSelector, now: float) -> None:
+        """Read what has come; rest when the budget is used up or the stream has ended."""
+        data = self._take(now)
+        if data == b"" or self._budget <= 0:
+            selector.unregister(self.fd)
+            self._resting = data != b""
+
+    def refill(self, selector: selectors.BaseSelector, now: float) -> None:
+        """Grant the next budget and bring the log's file up to date."""
+        self._budget = BUDGET_BYTES
+        if self._resting:
+            self._resting = False
+            selector.register(self.fd, selectors.EVENT_READ, self.read)
+        self.log.refresh(now)
+
+    def finish(self, now: float) -> None:
+        """Read what is left of a stream the job's tree writes to no more, and close the log."""
+        self._budget = BUDGET_BYTES
+        while self._take(now) and self._budget > 0:
+            pass
+        os.close(self.fd)
+        self.log.close()
+
+    def flood(self) -> Cause | None:
+        """Return the cause for a stream that has grown beyond all use, if it has."""
+        if self.log.total <= self.log.flood_bytes:
+            return None
+        limit = size(self.log.flood_bytes)
+        told = f"The job printed more than {limit} to {self._name}, which is the limit."
+        return Cause("output_limit", told)
+
+    def _take(self, now: float) -> bytes | None:
+        """Read one piece; None when there is none yet, empty when the stream has ended."""
+        try:
+            data = os.read(self.fd, _CHUNK)
+        except BlockingIOError:
+            return None
+        self._budget -= len(data)
+        self.log.write(data, now)
+        return data

@@ -1,0 +1,112 @@
+"""What the keeper measures of its job while it runs, and when that is too much."""
+
+from __future__ import annotations
+
+import os
+import time
+from dataclasses import dataclass
+
+from node3nb.supervisor import disk, tree
+from node3nb.supervisor.orders import Order
+
+#: Seconds between two measurements of the tree.
+TREE_S = 0.05 if tree.HAS_PROC else 0.25
+#: Seconds between two measurements of the disk, at the least.
+DISK_S = 0.25
+#: A measurement of the disk may take one part in this many of the time.
+DISK_SHARE = 20
+
+
+@dataclass(frozen=True, slots=True)
+class Cause:
+    """Why the job has to end."""
+
+    #: A word of `node3nb.jobs.ExitReason`.
+    reason: str
+    #: One sentence with the limit and the value measured.
+    message: str
+
+
+class Watch:
+    """Measures one job's tree and disk, and remembers the peaks."""
+
+    def __init__(self, order: Order) -> None:
+        self._order = order
+        self._shared_bytes = 0
+        self._disk_due = 0.0
+        #: Largest memory of the tree so far, in bytes.
+        self.peak_memory_bytes = 0
+        #: Most processes at one time so far.
+        self.peak_processes = 1
+        #: Memory of the tree at the last measurement, in bytes.
+        self.memory_bytes = 0
+        #: CPU time of the processes alive at the last measurement, in seconds.
+        self.cpu_s = 0.0
+
+    def check(self, now: float) -> Cause | None:
+        """Measure what is due and return the first limit passed, if any."""
+        return self._check_tree() or (self._check_disk(now) if now >= self._disk_due else None)
+
+    def _check_tree(self) -> Cause | None:
+        processes = tree.descendants(os.getpid())
+        resident = sum(process.memory_bytes for process in processes)
+        if resident - self._shared_bytes > self._order.memory_bytes:
+            self._shared_bytes = resident - tree.proportional_bytes(processes)
+        self.memory_bytes = resident - max(self._shared_bytes, 0)
+        self.cpu_s = sum(process.cpu_s for process in processes)
+        self.peak_memory_bytes = max(self.peak_memory_bytes, self.memory_bytes)
+        self.peak_processes = max(self.peak_processes, len(processes))
+        return self._too_much_memory() or self._too_many_tasks(processes)
+
+    def _too_much_memory(self) -> Cause | None:
+        if self.memory_bytes <= self._order.memory_bytes:
+            return None
+        return out_of_memory(self.memory_bytes, self._order)
+
+    def _too_many_tasks(self, processes: list[tree.Process]) -> Cause | None:
+        tasks = sum(process.threads for process in processes)
+        if tasks <= self._order.processes:
+            return None
+        most = self._order.processes
+        return Cause("signaled", f"The job had {tasks} processes and threads; its limit is {most}.")
+
+    def _check_disk(self, now: float) -> Cause | None:
+        cause = over_disk(self.written(), self._order)
+        self._disk_due = now + max(DISK_S, (time.monotonic() - now) * DISK_SHARE)
+        return cause
+
+    def written(self) -> disk.Written:
+        """Measure the disk now."""
+        return disk.measure(self._order.writable, self._order.disk_files)
+
+
+def out_of_memory(measured: int, order: Order) -> Cause:
+    """Return the cause for a tree that needed `measured` bytes."""
+    return Cause(
+        "out_of_memory",
+        f"The job needed {size(measured)} of memory; its limit is {size(order.memory_bytes)}.",
+    )
+
+
+def over_disk(written: disk.Written, order: Order) -> Cause | None:
+    """Return the cause for a job that has written more than it may, if it has."""
+    if written.too_deep:
+        fault = f"nested directories deeper than {disk.MAX_DEPTH}"
+        return Cause("disk_limit", f"The job {fault}, which is the limit.")
+    if written.files > order.disk_files:
+        limit = f"its limit is {order.disk_files}"
+        return Cause("disk_limit", f"The job made {written.files} files or more; {limit}.")
+    if written.bytes > order.disk_bytes:
+        limit = f"its limit is {size(order.disk_bytes)}"
+        return Cause("disk_limit", f"The job wrote {size(written.bytes)} to disk; {limit}.")
+    return None
+
+
+def size(count: int) -> str:
+    """Return a number of bytes as a person reads it."""
+    value = float(count)
+    for unit in ("bytes", "KiB", "MiB"):
+        if value < 1024:
+            return f"{value:.4g} {unit}"
+        value /= 1024
+    return f"{value:.4g} GiB"

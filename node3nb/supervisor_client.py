@@ -1,0 +1,161 @@
+"""The kernel's end of the supervisor: starts it, talks to it from many threads."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import queue
+import socket
+import subprocess
+import sys
+import threading
+import weakref
+from collections.abc import Iterator
+from pathlib import Path
+
+from node3nb.errors import SupervisorLost
+from node3nb.supervisor.frames import Frame, FrameReader, encode
+from node3nb.supervisor.orders import Order
+
+#: The program that is the supervisor.
+PROGRAM = Path(__file__).parent / "supervisor" / "__main__.py"
+#: Seconds a supervisor gets to report for duty.
+READY_S = 30.0
+#: Seconds it gets to end its jobs and itself.
+CLOSE_S = 15.0
+
+_Inbox = queue.SimpleQueue[Frame | None]
+
+
+class SupervisorClient:
+    """One supervisor process and the conversation with it.
+
+    Raises
+    ------
+    SupervisorLost
+        The process could not be started or did not report for duty.
+    """
+
+    def __init__(self) -> None:
+        self._socket, theirs = socket.socketpair()
+        with theirs:
+            self._process = subprocess.Popen(
+                [sys.executable, "-I", "-S", str(PROGRAM), str(theirs.fileno())],
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.DEVNULL,
+                stderr=subprocess.DEVNULL,
+                pass_fds=[theirs.fileno()],
+                start_new_session=True,
+                cwd="/",
+                env={},
+            )
+        self._sending = threading.Lock()
+        self._inboxes: dict[str, _Inbox] = {}
+        self._lost = threading.Event()
+        self._first: _Inbox = queue.SimpleQueue()
+        _close_in_forks(self._socket)
+        threading.Thread(target=self._listen, name="node3nb-supervisor", daemon=True).start()
+        #: What the supervisor said when it reported for duty.
+        self.ready = self._await_ready()
+
+    @property
+    def alive(self) -> bool:
+        """Whether the supervisor still answers."""
+        return not self._lost.is_set()
+
+    @property
+    def pid(self) -> int:
+        """Process id of the supervisor."""
+        return self._process.pid
+
+    @contextlib.contextmanager
+    def run(self, order: Order) -> Iterator[Iterator[Frame]]:
+        """Have one job run; gives what happens to it, up to and with its end.
+
+        Raises
+        ------
+        SupervisorLost
+            The supervisor ended before the job.
+        """
+        inbox: _Inbox = queue.SimpleQueue()
+        self._inboxes[order.job] = inbox
+        try:
+            self._send(order.to_frame())
+            yield self._events(inbox)
+        finally:
+            del self._inboxes[order.job]
+
+    def cancel(self, job_id: str) -> None:
+        """Ask for the end of one job; one that is not here is no error."""
+        with contextlib.suppress(SupervisorLost):
+            self._send({"op": "cancel", "job": job_id})
+
+    def close(self) -> None:
+        """End the supervisor and with it every job, and wait until they are gone."""
+        with contextlib.suppress(OSError):
+            self._socket.shutdown(socket.SHUT_WR)
+        try:
+            self._process.wait(CLOSE_S)
+        except subprocess.TimeoutExpired:
+            self._process.kill()
+            self._process.wait()
+        self._lost.wait(CLOSE_S)
+        self._socket.close()
+
+    def _await_ready(self) -> Frame:
+        try:
+            ready = self._first.get(timeout=READY_S)
+        except queue.Empty:
+            ready = None
+        if ready is None:
+            self.close()
+            raise SupervisorLost("The process that runs jobs did not start; run `node3nb doctor`.")
+        return ready
+
+    def _send(self, frame: Frame) -> None:
+        try:
+            with self._sending:
+                self._socket.sendall(encode(frame))
+        except OSError as error:
+            raise SupervisorLost from error
+
+    def _events(self, inbox: _Inbox) -> Iterator[Frame]:
+        while True:
+            if self._lost.is_set() and inbox.empty():
+                raise SupervisorLost
+            frame = inbox.get()
+            if frame is None or frame["event"] == "gone":
+                raise SupervisorLost
+            yield frame
+            if frame["event"] == "ended":
+                return
+
+    def _listen(self) -> None:
+        """Hand every message to the job it is about, until the supervisor is gone."""
+        reader = FrameReader()
+        with contextlib.suppress(OSError):
+            while data := self._socket.recv(1 << 16):
+                for frame in reader.feed(data):
+                    self._deliver(frame)
+        self._lost.set()
+        self._first.put(None)
+        for inbox in list(self._inboxes.values()):
+            inbox.put(None)
+
+    def _deliver(self, frame: Frame) -> None:
+        if frame["event"] == "ready":
+            self._first.put(frame)
+        elif inbox := self._inboxes.get(frame["job"]):
+            inbox.put(frame)
+
+
+def _close_in_forks(sock: socket.socket) -> None:
+    """Keep processes forked by the owner's cells from holding our socket open."""
+    held = weakref.ref(sock)
+
+    def close() -> None:
+        kept = held()
+        if kept is not None:
+            kept.close()
+
+    os.register_at_fork(after_in_child=close)
