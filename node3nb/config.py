@@ -14,9 +14,9 @@ from node3nb.errors import ConfigError
 
 #: Environment variable of each kind of key.
 KEY_VARIABLES = {
-    "api_key": "NODE3_API_KEY",
-    "consumer_key": "NODE3_CONSUMER_KEY",
-    "admin_key": "NODE3_ADMIN_KEY",
+    "agent": "NODE3_API_KEY",
+    "consumer": "NODE3_CONSUMER_KEY",
+    "admin": "NODE3_ADMIN_KEY",
 }
 #: Marketplace asked when none is named.
 DEFAULT_MARKETPLACE = "http://127.0.0.1:8000"
@@ -81,7 +81,7 @@ def key(kind: str, url: str, keys_file: Path | None = None) -> str:
     Parameters
     ----------
     kind
-        `api_key`, `consumer_key` or `admin_key`.
+        `agent`, `consumer` or `admin`.
     url
         The marketplace; a key kept for one is never shown to another.
     keys_file

@@ -29,7 +29,7 @@ class Enrolment:
         self._gpu_info = gpu_info
         #: The marketplace's name for this agent; empty before it is known.
         self.agent_id = ""
-        kept = key or config.key("api_key", client.url)
+        kept = key or config.key("agent", client.url)
         if kept and not key:
             self.agent_id = config.key("agent_id", client.url)
         self._known = bool(kept)
@@ -72,5 +72,5 @@ class Enrolment:
         self.agent_id = answer.agent_id
         self._client.use_key(answer.api_key)
         self._known = True
-        config.keep_key("api_key", self._client.url, answer.api_key)
+        config.keep_key("agent", self._client.url, answer.api_key)
         config.keep_key("agent_id", self._client.url, answer.agent_id)

@@ -1,0 +1,109 @@
+"""What every message of the protocol is made of: headers, bounds, statuses, kinds of fields."""
+
+from __future__ import annotations
+
+import enum
+import json
+from collections.abc import Sequence
+from typing import Annotated, Any
+
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
+
+#: Environment variable by which a base marketplace asks for a container.
+REQUIRE_CONTAINER = "REQUIRE_CONTAINER"
+#: Header that carries every kind of key.
+API_KEY_HEADER = "X-API-Key"
+#: Header that names a lease where a call has no JSON body.
+LEASE_HEADER = "X-Lease-Id"
+#: Header that carries the SHA-256 of an artifact, in hex.
+SHA256_HEADER = "X-Content-SHA256"
+#: Largest `output_data` or `metrics` of a report, in bytes of JSON.
+MAX_REPORT_BYTES = 1 << 20
+#: Longest a long poll may wait, in seconds.
+MAX_WAIT_S = 60.0
+
+
+class JobStatus(enum.StrEnum):
+    """Where a job stands, seen from the marketplace."""
+
+    #: Waits for the input its submitter announced.
+    PENDING = "pending"
+    #: Waits for an agent.
+    AVAILABLE = "available"
+    #: An agent holds it.
+    ACCEPTED = "accepted"
+    #: Its agent fetches the input.
+    DOWNLOADING = "downloading"
+    #: Its command runs.
+    RUNNING = "running"
+    #: Its agent sends the outputs.
+    UPLOADING = "uploading"
+    #: It succeeded.
+    COMPLETED = "completed"
+    #: It ended in failure.
+    FAILED = "failed"
+    #: Its submitter called it off.
+    CANCELLED = "cancelled"
+
+
+class Heard(BaseModel):
+    """Something a peer said; unknown fields are kept and ignored."""
+
+    model_config = ConfigDict(extra="allow", frozen=True)
+
+
+class Asked(BaseModel):
+    """Something our own server is asked; unknown fields and wrong types are refused."""
+
+    model_config = ConfigDict(extra="forbid", strict=True, frozen=True, allow_inf_nan=False)
+
+
+def _empty_for_none(value: Any) -> Any:
+    return "" if value is None else value
+
+
+def _dict_for_none(value: Any) -> Any:
+    return {} if value is None else value
+
+
+#: A text whose absence may be said as null.
+Text = Annotated[str, BeforeValidator(_empty_for_none)]
+#: A mapping of texts whose absence may be said as null.
+Texts = Annotated[dict[str, str], BeforeValidator(_dict_for_none)]
+#: A size, in bytes.
+Bytes = Annotated[int, Field(ge=0, le=1 << 50)]
+#: A duration, in seconds.
+Seconds = Annotated[float, Field(ge=0, le=1e9)]
+
+
+def _storable(value: Any) -> Any:
+    """Refuse what is too large to keep, or what no JSON can say."""
+    try:
+        text = json.dumps(value, ensure_ascii=False, allow_nan=False).encode()
+    except (ValueError, RecursionError):
+        raise ValueError("it holds a number or a character that JSON can't carry") from None
+    if len(text) > MAX_REPORT_BYTES:
+        raise ValueError(f"{len(text)} bytes are more than the {MAX_REPORT_BYTES} allowed")
+    return value
+
+
+#: Free-form JSON of an agent, bounded.
+Reported = Annotated[Any, AfterValidator(_storable)]
+#: Free-form measurements of an agent, bounded.
+Measures = Annotated[dict[str, Any], AfterValidator(_storable)]
+#: A time as ISO 8601, in the peer's words.
+Time = Annotated[str, Field(max_length=64)]
+#: Name of a lease.
+LeaseId = Annotated[str, Field(max_length=128)]
+
+
+def first_complaint(error: ValidationError) -> str:
+    """Return the first fault pydantic found as one sentence that names the field."""
+    fault = error.errors(include_url=False, include_context=False, include_input=False)[0]
+    return complaint(fault["loc"], fault["msg"])
+
+
+def complaint(where: Sequence[str | int], what: str) -> str:
+    """Return one inert sentence that names a field and what is wrong with it."""
+    field = ".".join(ascii(part).strip("'")[:40] for part in where) or "body"
+    return f"{field}: {what.removeprefix('Value error, ').rstrip('.')}."
