@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from node3nb.jobs import JobResult, JobSpec, Requirements, ResourceLimits
     from node3nb.native_executor import NativeExecutor
     from node3nb.provider import Provider
-    from node3nb.settings import Settings
+    from node3nb.agent.settings import Settings
 
 __version__ = "0.1.0"
 
@@ -45,7 +45,7 @@ _HOMES = {
     "Provider": "node3nb.provider",
     "Requirements": "node3nb.jobs",
     "ResourceLimits": "node3nb.jobs",
-    "Settings": "node3nb.settings",
+    "Settings": "node3nb.agent.settings",
 }
 
 

@@ -7,7 +7,7 @@ import sys
 from pathlib import Path
 
 from node3nb.jobs import JobSpec
-from node3nb.workspace import Workspace
+from node3nb.files.workspace import Workspace
 
 #: Where programs are looked for, after the directory of the provider's own Python.
 SYSTEM_PATH = "/usr/local/bin:/usr/bin:/bin"

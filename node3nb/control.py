@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from node3nb.errors import NotRunning, Node3Error
-from node3nb.records import Snapshot
+from node3nb.agent.records import Snapshot
 
 #: Longest request, in bytes.
 MAX_REQUEST_BYTES = 4096

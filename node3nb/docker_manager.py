@@ -9,7 +9,7 @@ from requests import RequestException
 from node3nb.errors import ExecutorError
 from node3nb.executor import Availability, Reporter
 from node3nb.jobs import JobResult, JobSpec
-from node3nb.workspace import Workspace
+from node3nb.files.workspace import Workspace
 
 #: Seconds an engine gets to answer.
 PING_S = 2

@@ -12,12 +12,12 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Protocol
 
-from node3nb.collector import CollectLimits, Collected, collect
+from node3nb.files.collector import CollectLimits, Collected, collect
 from node3nb.errors import ExecutorError, InputError, OutputLimitError, SupervisorLost
 from node3nb.executor import Executor, Reporter
 from node3nb.jobs import ExitReason, JobResult, JobSpec, JobState, failure
-from node3nb.transfer import Transfer, TransferCancelled
-from node3nb.workspace import Workspace
+from node3nb.transfers.transfer import Transfer, TransferCancelled
+from node3nb.files.workspace import Workspace
 
 #: Lays out a job's input in its workspace; raises InputError or TransferCancelled.
 Stage = Callable[[JobSpec, Workspace, threading.Event], None]

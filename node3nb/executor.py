@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from node3nb.jobs import Isolation, JobResult, JobSpec, JobState, Requirements
-from node3nb.workspace import Workspace
+from node3nb.files.workspace import Workspace
 
 
 @dataclass(frozen=True, slots=True)

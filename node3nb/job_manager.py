@@ -7,11 +7,11 @@ from collections.abc import Mapping
 from typing import Any, Literal
 
 from node3nb import config, hardware
-from node3nb.admission import Admission
-from node3nb.backoff import Backoff, jittered
-from node3nb.delivery import Delivery
+from node3nb.agent.admission import Admission
+from node3nb.agent.backoff import Backoff, jittered
+from node3nb.agent.delivery import Delivery
 from node3nb.docker_manager import DockerManager
-from node3nb.enrolment import Enrolment
+from node3nb.agent.enrolment import Enrolment
 from node3nb.errors import (
     AlreadyRunning,
     JobRefused,
@@ -23,24 +23,24 @@ from node3nb.errors import (
     UploadError,
 )
 from node3nb.executor import Executor
-from node3nb.heart import Heart
-from node3nb.job_book import JobBook
-from node3nb.job_run import JobRun
+from node3nb.agent.heart import Heart
+from node3nb.agent.job_book import JobBook
+from node3nb.agent.job_run import JobRun
 from node3nb.job_checks import printable
 from node3nb.jobs import JobResult, JobSpec, Lease
-from node3nb.journal import Entry, Journal, now_iso
+from node3nb.agent.journal import Entry, Journal, now_iso
 from node3nb.marketplace.client import MarketplaceClient
 from node3nb.marketplace.protocol import Heartbeat, HeartbeatAnswer, read_job
 from node3nb.native_executor import NativeExecutor
-from node3nb.outbox import Letter, Outbox
-from node3nb.polling import Polling
-from node3nb.records import JobRecord, ProviderState, Snapshot
-from node3nb.settings import Settings
-from node3nb.standing import Standing
-from node3nb.threads import DaemonThreads
-from node3nb.transfer import Transfer
-from node3nb.url_policy import UrlPolicy
-from node3nb.workspace import WorkArea
+from node3nb.agent.outbox import Letter, Outbox
+from node3nb.agent.polling import Polling
+from node3nb.agent.records import JobRecord, ProviderState, Snapshot
+from node3nb.agent.settings import Settings
+from node3nb.agent.standing import Standing
+from node3nb.agent.threads import DaemonThreads
+from node3nb.transfers.transfer import Transfer
+from node3nb.transfers.url_policy import UrlPolicy
+from node3nb.files.workspace import WorkArea
 
 #: Seconds between two tries to deliver what waits in the outbox, at the most.
 DELIVERY_S = 120.0

@@ -16,7 +16,7 @@ from node3nb.jobs import ExitReason, Isolation, JobResult, JobSpec, JobState, Us
 from node3nb.supervisor.frames import Frame
 from node3nb.supervisor.orders import Order
 from node3nb.supervisor_client import SupervisorClient
-from node3nb.workspace import Workspace
+from node3nb.files.workspace import Workspace
 
 
 class NativeExecutor:

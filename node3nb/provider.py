@@ -15,9 +15,9 @@ from node3nb.errors import AlreadyRunning, Node3Error
 from node3nb.executor import Executor
 from node3nb.job_manager import JobManager
 from node3nb.jobs import JobResult
-from node3nb.journal import Entry
-from node3nb.records import ProviderState, Snapshot
-from node3nb.settings import Settings
+from node3nb.agent.journal import Entry
+from node3nb.agent.records import ProviderState, Snapshot
+from node3nb.agent.settings import Settings
 
 #: Seconds a stop may take before the caller goes on without it: the ladder's grace and some.
 STOP_S = 30.0

@@ -13,7 +13,7 @@ from pathlib import Path
 from node3nb.supervisor import keeper, level, limits, linux, tree
 from node3nb.supervisor.frames import Channel, Frame
 from node3nb.supervisor.orders import Grant, Order
-from node3nb.removal import remove_tree
+from node3nb.files.removal import remove_tree
 
 #: Seconds the keepers get to kill their jobs before the supervisor kills what is left itself.
 KEEPERS_S = 5.0

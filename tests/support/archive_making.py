@@ -8,7 +8,7 @@ import tempfile
 import zipfile
 from pathlib import Path
 
-from node3nb.archives import ArchiveLimits, unpack
+from node3nb.files.archives import ArchiveLimits, unpack
 from node3nb.errors import InputError
 
 FORMATS = {"ustar": tarfile.USTAR_FORMAT, "gnu": tarfile.GNU_FORMAT, "pax": tarfile.PAX_FORMAT}

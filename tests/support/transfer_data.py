@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 from pathlib import Path
 
-from node3nb.retries import RetryPolicy
+from node3nb.transfers.retries import RetryPolicy
 
 QUICK = RetryPolicy(tries=4, first_wait_s=0.001, longest_wait_s=0.01)
 KEY = {"X-API-Key": "secret-key"}

@@ -9,8 +9,8 @@ import pytest
 from support.file_server import FileServer, file_server
 from support.transfer_data import KEY, QUICK
 
-from node3nb.transfer import Transfer
-from node3nb.url_policy import UrlPolicy
+from node3nb.transfers.transfer import Transfer
+from node3nb.transfers.url_policy import UrlPolicy
 
 
 @pytest.fixture

@@ -1,0 +1,1 @@
+"""The parts a JobManager is put together from."""

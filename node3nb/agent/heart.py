@@ -1,0 +1,69 @@
+"""Heartbeats: they renew leases and bring word of jobs called off."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+
+from node3nb.agent.backoff import Backoff, jittered
+from node3nb.errors import CallNotOffered, MarketplaceError, MarketplaceRejected
+from node3nb.marketplace.client import MarketplaceClient
+from node3nb.marketplace.protocol import Heartbeat, HeartbeatAnswer
+from node3nb.agent.threads import DaemonThreads
+
+
+class Heart:
+    """Beats as long as it is awaited.
+
+    Parameters
+    ----------
+    client
+        The marketplace.
+    threads
+        Where the calls are made.
+    interval_s
+        Seconds between two beats.
+    say
+        Returns what the next beat says.
+    hear
+        Takes each answer.
+    """
+
+    def __init__(
+        self,
+        client: MarketplaceClient,
+        threads: DaemonThreads,
+        interval_s: float,
+        say: Callable[[], Heartbeat],
+        hear: Callable[[HeartbeatAnswer], None],
+    ) -> None:
+        self._client = client
+        self._threads = threads
+        self._interval_s = interval_s
+        self._say = say
+        self._hear = hear
+        self._base_only = False
+
+    async def beat_forever(self) -> None:
+        """Beat until cancelled, or until the marketplace turns out to know no heartbeats."""
+        backoff = Backoff(self._interval_s)
+        while True:
+            try:
+                self._hear(await self.beat())
+                backoff.succeeded()
+                wait_s = jittered(self._interval_s)
+            except CallNotOffered:
+                return
+            except MarketplaceError as error:
+                wait_s = backoff.failed(error)
+            await asyncio.sleep(wait_s)
+
+    async def beat(self) -> HeartbeatAnswer:
+        """Beat once; a marketplace that refuses our longer form gets the base one from then on."""
+        if self._base_only:
+            return await self._threads.call(self._client.heartbeat, None)
+        try:
+            return await self._threads.call(self._client.heartbeat, self._say())
+        except MarketplaceRejected:
+            self._base_only = True
+            return await self.beat()

@@ -1,0 +1,76 @@
+"""The jobs a provider has and has had; written and read from any thread."""
+
+from __future__ import annotations
+
+import threading
+from collections import deque
+
+from node3nb.jobs import JobResult, JobState
+from node3nb.agent.records import JobRecord, JobSummary
+
+#: Ended jobs remembered.
+KEPT = 500
+
+
+class JobBook:
+    """Records of jobs, the running ones and the last that ended, with their totals."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._running: dict[str, JobRecord] = {}
+        self._ended: deque[JobRecord] = deque(maxlen=KEPT)
+        self._completed = self._failed = 0
+        self._earned = 0.0
+
+    def open(self, record: JobRecord) -> None:
+        """Enter a job that has been taken."""
+        with self._lock:
+            self._running[record.spec.job_id] = record
+
+    def close(self, record: JobRecord, result: JobResult) -> None:
+        """Enter how a job ended."""
+        record.result, record.state, record.workspace = result, result.state, None
+        with self._lock:
+            self._running.pop(record.spec.job_id, None)
+            self._ended.append(record)
+            if result.state is JobState.COMPLETED:
+                self._completed += 1
+                self._earned += record.spec.reward
+            else:
+                self._failed += 1
+
+    def running(self) -> list[JobRecord]:
+        """Return the jobs that have not ended."""
+        with self._lock:
+            return list(self._running.values())
+
+    def find(self, job_id: str) -> JobRecord | None:
+        """Return a job by its id, or by the only one that begins so."""
+        with self._lock:
+            records = [*self._running.values(), *reversed(self._ended)]
+        exact = [record for record in records if record.spec.job_id == job_id]
+        alike = [record for record in records if record.spec.job_id.startswith(job_id)]
+        if exact:
+            return exact[0]
+        return alike[0] if len(alike) == 1 else None
+
+    def logs(self, job_id: str) -> tuple[str, str] | None:
+        """Return what a job has printed so far to standard output and error; None for no job."""
+        record = self.find(job_id)
+        if record is None:
+            return None
+        result, place = record.result, record.workspace
+        if result is not None:
+            return result.stdout, result.stderr
+        return (place.read_log("stdout"), place.read_log("stderr")) if place else ("", "")
+
+    def summaries(self) -> tuple[JobSummary, ...]:
+        """Return what may be shown of every job, newest first."""
+        with self._lock:
+            records = [*self._ended, *self._running.values()]
+        return tuple(record.summary() for record in reversed(records))
+
+    def totals(self) -> tuple[int, int, float]:
+        """Return how many completed, how many ended otherwise, and the rewards of the first."""
+        with self._lock:
+            return self._completed, self._failed, self._earned

@@ -1,0 +1,87 @@
+"""Asking a marketplace for jobs, in the longest form it understands."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from node3nb.errors import MarketplaceRejected
+from node3nb.hardware import Machine
+from node3nb.jobs import Isolation
+from node3nb.marketplace.client import MarketplaceClient
+from node3nb.marketplace.protocol import AvailableQuery
+from node3nb.agent.settings import Settings
+
+#: An empty answer before this share of the wait has passed is that of a peer without long polls.
+PROMPT_SHARE = 0.5
+
+
+@dataclass(frozen=True, slots=True)
+class Offers:
+    """What one poll brought."""
+
+    #: Jobs as they came, unread.
+    jobs: list[Any]
+    #: Whether the peer held the call open while it had none.
+    waited: bool
+
+
+class Polling:
+    """Polls one marketplace on behalf of one machine; blocking."""
+
+    def __init__(
+        self,
+        client: MarketplaceClient,
+        settings: Settings,
+        machine: Machine,
+        gpu_info: Mapping[str, Any],
+    ) -> None:
+        self._client = client
+        self._settings = settings
+        self._machine = machine
+        self._gpu_info = gpu_info
+        self._base_only = False
+
+    def poll(self, free_slots: int, isolation: Isolation | None, executors: list[str]) -> Offers:
+        """Ask once; a marketplace that refuses our longer form gets the base one from then on."""
+        started = time.monotonic()
+        try:
+            jobs = self._client.available(self._query(free_slots, isolation, executors))
+        except MarketplaceRejected:
+            if self._base_only:
+                raise
+            self._base_only = True
+            return self.poll(free_slots, isolation, executors)
+        took_s = time.monotonic() - started
+        return Offers(jobs, waited=took_s >= self._settings.wait_s * PROMPT_SHARE)
+
+    def _query(
+        self, free_slots: int, isolation: Isolation | None, executors: list[str]
+    ) -> AvailableQuery:
+        base = {
+            **{name: self._gpu_info[name] for name in _GPU_FIELDS},
+            "max_concurrent_jobs": self._settings.slots(self._machine),
+        }
+        if self._base_only:
+            return AvailableQuery(**base)
+        return AvailableQuery(
+            **base,
+            wait_s=self._settings.wait_s,
+            isolation=isolation,
+            executors=executors,
+            cpu_count=self._machine.cores,
+            memory_bytes=self._machine.memory_bytes,
+            free_slots=free_slots,
+        )
+
+
+_GPU_FIELDS = (
+    "gpu_model",
+    "gpu_vendor",
+    "gpu_type",
+    "compute_framework",
+    "gpu_memory",
+    "compute_capability",
+)

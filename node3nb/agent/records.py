@@ -1,0 +1,142 @@
+"""What a provider knows of its jobs and of itself, and what it shows of that."""
+
+from __future__ import annotations
+
+import enum
+import threading
+from dataclasses import asdict, dataclass, field
+from typing import Any
+
+from node3nb.executor import Executor
+from node3nb.jobs import Isolation, JobResult, JobSpec, JobState, Lease
+from node3nb.files.workspace import Workspace
+
+
+class ProviderState(enum.StrEnum):
+    """What a provider is doing."""
+
+    #: It is getting ready.
+    STARTING = "starting"
+    #: It takes jobs.
+    RUNNING = "running"
+    #: It takes no jobs; those it has go on.
+    PAUSED = "paused"
+    #: It takes no jobs and stops when those it has are done.
+    DRAINING = "draining"
+    #: It ends its jobs and gives them back.
+    STOPPING = "stopping"
+    #: It is over.
+    STOPPED = "stopped"
+
+
+@dataclass(slots=True)
+class JobRecord:
+    """One job of a provider, as it goes."""
+
+    #: What is asked.
+    spec: JobSpec
+    #: The right to run it.
+    lease: Lease
+    #: What runs it.
+    executor: Executor
+    #: Why that one.
+    why: str
+    #: When it was taken, as ISO 8601 in UTC.
+    accepted_at: str
+    #: Where it stands.
+    state: JobState = JobState.ACCEPTED
+    #: What it uses now, in bytes.
+    memory_bytes: int = 0
+    #: What it has used, in seconds.
+    cpu_s: float = 0.0
+    #: How it ended; None while it has not.
+    result: JobResult | None = None
+    #: Its directory; None before and after.
+    workspace: Workspace | None = None
+    #: Set when somebody asked for its end.
+    cancelled: threading.Event = field(default_factory=threading.Event)
+    #: Why its result is of no use to its marketplace; empty when it is.
+    unwanted: str = ""
+    #: Whether its marketplace is to hear that it can be run elsewhere.
+    give_back: bool = False
+
+    def summary(self) -> JobSummary:
+        """Return what may be shown of it now."""
+        return JobSummary(
+            job_id=self.spec.job_id,
+            job_type=self.spec.job_type,
+            command=" ".join(self.spec.command)[:200],
+            state=self.state,
+            executor=self.executor.name,
+            why=self.why,
+            accepted_at=self.accepted_at,
+            memory_bytes=self.memory_bytes,
+            memory_limit_bytes=self.spec.limits.memory_bytes,
+            cpu_s=self.cpu_s,
+            reward=self.spec.reward,
+            message=self.result.message if self.result else "",
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class JobSummary:
+    """One job as a person sees it in a list."""
+
+    #: The marketplace's name for it.
+    job_id: str
+    #: Kind of work.
+    job_type: str
+    #: Its command, shortened.
+    command: str
+    #: Where it stands.
+    state: JobState
+    #: What runs it.
+    executor: str
+    #: Why that one.
+    why: str
+    #: When it was taken, as ISO 8601 in UTC.
+    accepted_at: str
+    #: Memory its tree uses now, in bytes.
+    memory_bytes: int
+    #: Memory its tree may use, in bytes.
+    memory_limit_bytes: int
+    #: CPU time it has used, in seconds.
+    cpu_s: float
+    #: What it pays.
+    reward: float
+    #: How it ended, in a sentence; empty when there is nothing to explain.
+    message: str
+
+
+@dataclass(frozen=True, slots=True)
+class Snapshot:
+    """A provider at one moment; plain data."""
+
+    #: What it is doing.
+    state: ProviderState
+    #: Why it is doing just that, in a sentence.
+    reason: str
+    #: Where its jobs come from.
+    marketplace_url: str
+    #: The marketplace's name for it; empty before it has one.
+    agent_id: str
+    #: Jobs it takes at once.
+    slots: int
+    #: Executors it has, strongest first, with what each says of itself.
+    executors: tuple[str, ...]
+    #: Strongest isolation level it has; None before it is known.
+    isolation: Isolation | None
+    #: Jobs it has and has had, newest first.
+    jobs: tuple[JobSummary, ...]
+    #: Jobs completed since it started.
+    completed: int
+    #: Jobs that ended otherwise since it started.
+    failed: int
+    #: Rewards of the completed ones.
+    earned: float
+    #: Results that still wait to be delivered.
+    undelivered: int
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return plain data for JSON."""
+        return asdict(self)

@@ -1,0 +1,1 @@
+"""Files between a job's URLs and its workspace."""

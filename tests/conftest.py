@@ -1,0 +1,29 @@
+"""What every test has: a home of its own, and a rule for what is missing."""
+
+from __future__ import annotations
+
+import os
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+pytest_plugins = ["support.transfer_fixtures"]
+
+
+@pytest.fixture(autouse=True)
+def node3_home(monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+    """Keep every test away from the owner's own state; a short path, for the sockets in it."""
+    with tempfile.TemporaryDirectory(prefix="n3-", ignore_cleanup_errors=True) as home:
+        monkeypatch.setenv("NODE3_HOME", home)
+        for name in ("NODE3_API_KEY", "NODE3_CONSUMER_KEY", "NODE3_ADMIN_KEY", "NODE3_MARKETPLACE"):
+            monkeypatch.delenv(name, raising=False)
+        yield Path(home)
+
+
+def missing(what: str) -> None:
+    """Skip on a laptop what is not installed there; in CI that is a failure."""
+    if os.environ.get("CI"):
+        pytest.fail(f"{what} is missing; .ci/run has to install it")
+    pytest.skip(f"{what} is not installed")
