@@ -1,0 +1,94 @@
+"""One job on this machine, without a marketplace: from a directory, into a directory."""
+
+from __future__ import annotations
+
+import shutil
+import threading
+from collections.abc import Sequence
+from pathlib import Path
+
+from node3nb import config
+from node3nb.errors import ConfigError, InputError, JobRefused
+from node3nb.execution import perform
+from node3nb.executor import Executor, Reporter, SilentReporter, choose
+from node3nb.files import workspace
+from node3nb.files.workspace import WorkArea, Workspace
+from node3nb.jobs import JobResult, JobSpec
+
+
+def run_here(
+    spec: JobSpec,
+    executors: Sequence[Executor],
+    *,
+    input_dir: Path | None = None,
+    output_dir: Path | None = None,
+    reporter: Reporter | None = None,
+) -> JobResult:
+    """Run a job to its end and return how it ended.
+
+    Parameters
+    ----------
+    spec
+        What to run.
+    executors
+        What may run it, in the order they are tried.
+    input_dir
+        Directory, or file, that the job gets a copy of as its input.
+    output_dir
+        Directory the job's outputs are copied into; made when it is not there.
+    reporter
+        Learns what happens, and may call the job off.
+
+    Raises
+    ------
+    JobRefused
+        No executor here meets what the job requires.
+    ConfigError
+        `input_dir` can't be read, or `output_dir` can't be written.
+    """
+    choice = choose(spec, executors)
+    if choice.executor is None:
+        raise JobRefused(f"The job can't be run here. {choice.why}")
+    if input_dir is not None and not input_dir.exists():
+        raise ConfigError(f"input: {input_dir} is not there; name a file or a directory.")
+    area = WorkArea(config.work_dir())
+    try:
+        with workspace.temporary(area.path, spec.job_id) as place:
+            stage = _CopyStage(input_dir)
+            performed = perform(spec, choice.executor, place, stage, reporter or SilentReporter())
+            if output_dir is not None:
+                _copy_outputs(performed.result, place, output_dir)
+            return performed.result
+    finally:
+        area.close()
+
+
+class _CopyStage:
+    """Stages a copy of what lies on this machine: a job must not write into the original."""
+
+    def __init__(self, source: Path | None) -> None:
+        self._source = source
+
+    def __call__(self, spec: JobSpec, place: Workspace, cancelled: threading.Event) -> None:
+        del spec, cancelled
+        if self._source is None:
+            return
+        try:
+            if self._source.is_dir():
+                shutil.copytree(self._source, place.input, symlinks=True, dirs_exist_ok=True)
+            else:
+                shutil.copy2(self._source, place.input / self._source.name)
+        except (OSError, shutil.Error) as error:
+            raise InputError(f"input: {self._source} can't be copied ({error}).") from error
+
+
+def _copy_outputs(result: JobResult, place: Workspace, output_dir: Path) -> None:
+    """Copy what was collected: regular files without links on their way, as the collector saw."""
+    try:
+        for output in result.outputs:
+            target = output_dir / output.path
+            target.parent.mkdir(parents=True, exist_ok=True)
+            shutil.copyfile(place.output / output.path, target, follow_symlinks=False)
+    except OSError as error:
+        told = f"output: {output_dir} can't be written ({error.strerror}); name another directory."
+        raise ConfigError(told) from error
