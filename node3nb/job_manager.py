@@ -103,6 +103,7 @@ class JobManager:
         )
         self._defaults = settings.job_defaults(machine)
         self._undelivered = asyncio.Event()
+        self._taken = 0
         self._area: WorkArea | None = None
         self._tasks: set[asyncio.Task[None]] = set()
 
@@ -222,6 +223,9 @@ class JobManager:
         self._tasks.add(task)
         task.add_done_callback(self._forget)
         self._standing.explain("It runs jobs.")
+        self._taken += 1
+        if self._taken == self._settings.max_jobs:
+            self.drain()
         return True
 
     async def _accept(self, spec: JobSpec) -> JobRecord:

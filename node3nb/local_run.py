@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import shutil
 import threading
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from node3nb import config
@@ -23,6 +23,7 @@ def run_here(
     input_dir: Path | None = None,
     output_dir: Path | None = None,
     reporter: Reporter | None = None,
+    opened: Callable[[Workspace], None] | None = None,
 ) -> JobResult:
     """Run a job to its end and return how it ended.
 
@@ -38,6 +39,8 @@ def run_here(
         Directory the job's outputs are copied into; made when it is not there.
     reporter
         Learns what happens, and may call the job off.
+    opened
+        Is given the workspace before anything happens in it.
 
     Raises
     ------
@@ -54,6 +57,8 @@ def run_here(
     area = WorkArea(config.work_dir())
     try:
         with workspace.temporary(area.path, spec.job_id) as place:
+            if opened is not None:
+                opened(place)
             stage = _CopyStage(input_dir)
             performed = perform(spec, choice.executor, place, stage, reporter or SilentReporter())
             if output_dir is not None:

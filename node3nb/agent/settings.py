@@ -25,6 +25,8 @@ class Settings:
 
     #: Jobs run at once; None is half the cores, at least 1.
     max_concurrent_jobs: int | None = None
+    #: Jobs taken before it drains; None is no end.
+    max_jobs: int | None = None
     #: Where rewards go; empty sends the agent's id.
     wallet_address: str = ""
     #: Seconds between two polls of a marketplace that answers at once.
@@ -47,9 +49,10 @@ class Settings:
     allow_host_network: bool = False
 
     def __post_init__(self) -> None:
-        slots = self.max_concurrent_jobs
-        if slots is not None and not 1 <= slots <= 10_000:
-            raise ConfigError(f"max_concurrent_jobs: {slots} is not between 1 and 10000.")
+        for name in ("max_concurrent_jobs", "max_jobs"):
+            count = getattr(self, name)
+            if count is not None and not 1 <= count <= 1_000_000:
+                raise ConfigError(f"{name}: {count} is not between 1 and 1000000.")
         for name in ("poll_s", "wait_s", "heartbeat_s"):
             if not 0 < getattr(self, name) <= 3600:
                 raise ConfigError(f"{name}: give seconds between 0 and 3600.")

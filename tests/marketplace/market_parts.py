@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import sqlite3
 import time
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -167,3 +168,11 @@ def refusal(answer: requests.Response) -> tuple[int, str]:
     assert isinstance(detail, str)
     assert detail.endswith(".")
     return answer.status_code, detail
+
+
+def eventually(true: Callable[[], bool]) -> None:
+    """Wait, within the bound of a call, until something is so."""
+    deadline = time.monotonic() + CALL_S
+    while not true():
+        assert time.monotonic() < deadline
+        time.sleep(0.01)

@@ -2,8 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
-from marketplace.market_parts import Market, SetClock, refusal, said
+from marketplace.market_parts import Market, SetClock, eventually, refusal, said
+
+from node3nb.marketplace.server import running
+from node3nb.marketplace.settings import Settings
 
 LEASE_S = 90
 
@@ -191,9 +196,11 @@ def test_a_heartbeat_that_names_nothing_renews_nothing(market: Market, clock: Se
     assert agent.offered() == [job_id]
 
 
-def test_the_sweep_finds_what_no_poll_finds(market: Market, clock: SetClock) -> None:
-    job_id, agent = market.consumer.submit(), market.agent()
-    agent.lease(job_id)
-    clock.advance(LEASE_S)
-    assert agent.poll(gpu_memory=0, cpu_count=1, free_slots=1) != []
-    assert market.consumer.status(job_id) == "available"
+def test_the_sweep_finds_what_no_poll_finds(settings: Settings, clock: SetClock) -> None:
+    with running(replace(settings, sweep_s=0.02), clock) as url:
+        market = Market(url, settings.data_dir)
+        job_id = market.consumer.submit()
+        market.agent().lease(job_id)
+        clock.advance(LEASE_S)
+        eventually(lambda: market.consumer.status(job_id) == "available")
+        market.close()

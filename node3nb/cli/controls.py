@@ -1,0 +1,65 @@
+"""`node3nb status | pause | resume | drain | stop`: a running provider, from a terminal."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from pathlib import Path
+from typing import Any
+
+from node3nb import config, control
+from node3nb.cli import options
+from node3nb.errors import ConfigError, NotRunning
+
+HELP = {
+    "status": "show what the provider is doing",
+    "pause": "take no more jobs for now",
+    "resume": "take jobs again",
+    "drain": "finish the jobs that run, then stop",
+    "stop": "end the jobs, give them back, stop",
+}
+
+
+def add(commands: options.Commands) -> None:
+    """Add the commands."""
+    for name in control.COMMANDS:
+        parser = commands.add_parser(name, help=HELP[name])
+        parser.add_argument("--pid", type=int, help="which provider, when there are several")
+        options.add_json(parser)
+        parser.set_defaults(do=_ask, asked=name)
+
+
+def _ask(args: argparse.Namespace) -> int:
+    snapshot = control.ask(_socket(args.pid), args.asked)
+    if args.json:
+        options.print_json(snapshot)
+    else:
+        sys.stdout.write(_shown(snapshot))
+    return 0
+
+
+def _socket(pid: int | None) -> Path:
+    found = control.sockets(config.control_dir())
+    if pid is not None:
+        found = {each: path for each, path in found.items() if each == pid}
+    if not found:
+        raise NotRunning
+    if len(found) > 1:
+        pids = ", ".join(map(str, sorted(found)))
+        raise ConfigError(f"Several providers run ({pids}); say which with --pid.")
+    return next(iter(found.values()))
+
+
+def _shown(snapshot: dict[str, Any]) -> str:
+    running = [job for job in snapshot["jobs"] if job["state"] not in {"completed", "failed", "cancelled"}]
+    lines = [
+        f"{snapshot['state']}: {snapshot['reason']}",
+        f"marketplace  {snapshot['marketplace_url']}",
+        f"slots        {len(running)} of {snapshot['slots']} in use",
+        f"isolation    {snapshot['isolation']}",
+        f"jobs         {snapshot['completed']} completed, {snapshot['failed']} not",
+        f"earned       {snapshot['earned']:g}",
+        f"undelivered  {snapshot['undelivered']}",
+        *(f"  {job['job_id'][:12]}  {job['state']:<10} {job['command'][:50]}" for job in running),
+    ]
+    return "\n".join(lines) + "\n"

@@ -1,0 +1,144 @@
+"""`node3nb demo`: a marketplace and a provider on this machine run every sample job."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from node3nb import config, hardware
+from node3nb.agent.enrolment import UNCLAIMED
+from node3nb.agent.settings import Settings
+from node3nb.cli import options
+from node3nb.errors import ConfigError
+from node3nb.jobs import JobResult
+from node3nb.marketplace import consumer, process
+from node3nb.marketplace.client import MarketplaceClient
+from node3nb.marketplace.protocol import Registration
+from node3nb.provider import Provider
+from node3nb.sample_jobs import SampleJob, check, load
+
+#: Seconds the slowest sample job may take from submission to result.
+JOB_S = 600.0
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What became of one sample job."""
+
+    #: The job.
+    sample: SampleJob
+    #: How it ended; None when it was not run.
+    result: JobResult | None
+    #: What is not as it should be, in words.
+    differences: tuple[str, ...]
+
+    @property
+    def right(self) -> bool:
+        """Whether all is as expected."""
+        return not self.differences
+
+
+def add(commands: options.Commands) -> None:
+    """Add the command."""
+    parser = commands.add_parser("demo", help="run every sample job through a local marketplace")
+    parser.add_argument("jobs", type=Path, nargs="?", default=Path("test_jobs"), metavar="DIR")
+    options.add_json(parser)
+    parser.set_defaults(do=demo)
+
+
+def demo(args: argparse.Namespace) -> int:
+    """Run the sample jobs; 0 only when every result is right."""
+    samples = load(args.jobs)
+    if not samples:
+        raise ConfigError(f"There are no sample jobs in {args.jobs}; name their directory.")
+    say = sys.stderr.write if args.json else sys.stdout.write
+    with tempfile.TemporaryDirectory(prefix="node3nb-demo-") as scratch, _market(Path(scratch)) as client:
+        say(f"Marketplace {client.url}; {len(samples)} jobs. Making inputs and submitting...\n")
+        submitted = [(sample, _submit(client, sample)) for sample in samples]
+        say(_line("JOB", "STATE", "REASON", "WHERE", "ISOLATION", "START ms", "RAN s", "RESULT"))
+        outcomes = []
+        for sample, job_id in submitted:
+            outcomes.append(_outcome(client, sample, job_id, Path(scratch)))
+            say(_shown(outcomes[-1]))
+    wrong = sum(not outcome.right for outcome in outcomes)
+    say(f"{len(outcomes) - wrong} of {len(outcomes)} as expected.\n")
+    if args.json:
+        options.print_json({"jobs": [_told(outcome) for outcome in outcomes]})
+    return 1 if wrong else 0
+
+
+@contextmanager
+def _market(scratch: Path) -> Iterator[MarketplaceClient]:
+    """Run a marketplace and a provider that nothing remembers; gives a consumer's client."""
+    with process.start(scratch / "marketplace") as market:
+        agent = MarketplaceClient(market.url).register(
+            Registration(
+                wallet_address=UNCLAIMED, gpu_model="none", gpu_vendor="none", gpu_memory=0
+            )
+        )
+        slots = max(2, hardware.machine().cores // 2)
+        settings = Settings(max_concurrent_jobs=slots, poll_s=0.5)
+        provider = Provider(market.url, agent.api_key, settings=settings).start()
+        try:
+            yield MarketplaceClient(market.url, config.key("consumer", market.url, market.keys_file))
+        finally:
+            provider.stop()
+
+
+def _submit(client: MarketplaceClient, sample: SampleJob) -> str:
+    """Submit a sample job; one that lacks something here is not sent: its id is empty."""
+    if sample.missing():
+        return ""
+    return consumer.submit(client, sample.submission(), sample.input_path())
+
+
+def _outcome(client: MarketplaceClient, sample: SampleJob, job_id: str, scratch: Path) -> Outcome:
+    if not job_id:
+        needs = ", ".join(sample.missing())
+        return Outcome(sample, None, (f"needs {needs}; run: pip install 'node3nb[test]'",))
+    try:
+        result = consumer.result_of(consumer.wait(client, job_id, JOB_S))
+    except TimeoutError as error:
+        return Outcome(sample, None, (str(error),))
+    outputs = scratch / sample.name
+    consumer.fetch_outputs(client, job_id, outputs)
+    differences = check(sample, result, lambda path: (outputs / path).read_bytes())
+    return Outcome(sample, result, tuple(differences))
+
+
+def _shown(outcome: Outcome) -> str:
+    result = outcome.result
+    verdict = "right" if outcome.right else "WRONG: " + "; ".join(outcome.differences)
+    if result is None:
+        return _line(outcome.sample.name, "-", "-", "-", "-", "-", "-", verdict)
+    return _line(
+        outcome.sample.name,
+        result.state,
+        result.reason,
+        result.executor,
+        result.isolation or "-",
+        f"{result.startup_ms:.1f}",
+        f"{result.wall_s:.2f}",
+        verdict,
+    )
+
+
+def _line(*cells: str) -> str:
+    *most, last = cells
+    widths = (22, 10, 14, 9, 10, 9, 7)
+    return " ".join(f"{cell:<{width}}" for cell, width in zip(most, widths, strict=True)) + f" {last}\n"
+
+
+def _told(outcome: Outcome) -> dict[str, Any]:
+    return {
+        "name": outcome.sample.name,
+        "right": outcome.right,
+        "differences": outcome.differences,
+        "result": outcome.result.to_dict() if outcome.result else None,
+    }

@@ -1,0 +1,77 @@
+"""`node3nb doctor`: what this machine can do, and what is missing."""
+
+from __future__ import annotations
+
+import argparse
+import platform
+import sys
+from typing import Any
+
+from node3nb import __version__, config, hardware
+from node3nb.cli import options
+from node3nb.docker_manager import DockerManager
+from node3nb.executor import choose
+from node3nb.jobs import JobSpec
+from node3nb.native_executor import NativeExecutor
+from node3nb.sizes import shown_bytes
+
+
+def add(commands: options.Commands) -> None:
+    """Add the command."""
+    parser = commands.add_parser("doctor", help="show what this machine can do for jobs")
+    options.add_json(parser)
+    parser.set_defaults(do=doctor)
+
+
+def doctor(args: argparse.Namespace) -> int:
+    """Look, and tell; 0 when some executor can run jobs here."""
+    found = examine()
+    if args.json:
+        options.print_json(found)
+    else:
+        sys.stdout.write(_shown(found))
+    return 0 if found["executor"] else 1
+
+
+def examine() -> dict[str, Any]:
+    """Return what was found, as plain data."""
+    native, container = NativeExecutor(), DockerManager()
+    try:
+        choice = choose(JobSpec(command=("true",)), (container, native))
+        executors = [container.available(), native.available()]
+        missing = native.missing_layers() if executors[1].available else {}
+    finally:
+        native.close()
+    machine = hardware.machine()
+    return {
+        "version": __version__,
+        "python": platform.python_version(),
+        "system": f"{platform.system()} {platform.release()} {platform.machine()}",
+        "cores": machine.cores,
+        "memory_bytes": machine.memory_bytes,
+        "gpus": [gpu.model for gpu in machine.gpus],
+        "state_dir": str(config.state_dir()),
+        "executor": choice.executor.name if choice.executor else None,
+        "why": choice.why,
+        "isolation": executors[1].isolation,
+        "memory_enforced_by": executors[1].memory_enforced_by,
+        "missing": missing,
+        "executors": {each.executor: each.reason for each in executors},
+    }
+
+
+def _shown(found: dict[str, Any]) -> str:
+    lines = [
+        f"node3nb {found['version']}, Python {found['python']}, {found['system']}",
+        f"machine    {found['cores']} cores, {shown_bytes(found['memory_bytes'])} of memory, "
+        f"GPUs: {', '.join(found['gpus']) or 'none'}",
+        f"state      {found['state_dir']}",
+        f"executor   {found['executor'] or 'none'} ({found['why']})",
+        f"isolation  {found['isolation'] or 'none'}; "
+        f"memory enforced by {found['memory_enforced_by'] or 'nothing'}",
+        *(f"  {name:<11} {reason}" for name, reason in found["executors"].items()),
+        *(f"  {name:<11} off: {reason}" for name, reason in found["missing"].items()),
+    ]
+    if found["isolation"] == "limits":
+        lines.append("Level limits does not keep a job from your files; it is not for strangers.")
+    return "\n".join(lines) + "\n"

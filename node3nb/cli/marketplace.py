@@ -1,0 +1,30 @@
+"""`node3nb marketplace`: host a marketplace."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+from node3nb.cli import options
+from node3nb.errors import ConfigError
+
+
+def add(commands: options.Commands) -> None:
+    """Add the command."""
+    parser = commands.add_parser("marketplace", help="host a marketplace")
+    parser.add_argument("--host", default="127.0.0.1", help="address to listen on")
+    parser.add_argument("--port", type=int, default=8000, help="port to listen on; 0 is any")
+    parser.add_argument("--data", type=Path, default=Path("node3nb-marketplace"), metavar="DIR")
+    parser.add_argument("--db", metavar="URL", help="database; a SQLite file in DIR by default")
+    parser.set_defaults(do=marketplace)
+
+
+def marketplace(args: argparse.Namespace) -> int:
+    """Serve until a signal."""
+    try:
+        from node3nb.marketplace.server import serve  # noqa: PLC0415 - an extra of the package
+    except ImportError as error:
+        told = f"A marketplace needs {error.name}; run: pip install 'node3nb[marketplace]'"
+        raise ConfigError(told) from error
+    serve(args.host, args.port, args.data, args.db)
+    return 0

@@ -1,0 +1,104 @@
+"""Options that several commands share."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, TypeAlias
+
+from node3nb import config
+from node3nb.errors import ConfigError
+from node3nb.jobs import ExitReason, JobResult, ResourceLimits
+from node3nb.marketplace.client import MarketplaceClient
+from node3nb.sizes import parse_bytes, parse_seconds
+
+#: What `ArgumentParser.add_subparsers` returns.
+Commands: TypeAlias = "argparse._SubParsersAction[argparse.ArgumentParser]"
+
+#: Exit status of a job that ran out of time, and of one that was killed (128 + SIGKILL).
+TIMED_OUT, KILLED = 124, 137
+#: Exit status when the fault is ours.
+OURS = 125
+#: Exit status of a job that was called off (128 + SIGINT).
+CANCELLED = 130
+_BY_REASON = {
+    ExitReason.TIMED_OUT: TIMED_OUT,
+    ExitReason.OUT_OF_MEMORY: KILLED,
+    ExitReason.DISK_LIMIT: KILLED,
+    ExitReason.OUTPUT_LIMIT: KILLED,
+    ExitReason.CANCELLED: CANCELLED,
+}
+
+
+def exit_status(result: JobResult) -> int:
+    """Return the status by which a shell learns how a job ended."""
+    if result.reason is ExitReason.EXITED and result.exit_code is not None:
+        return result.exit_code
+    if result.reason is ExitReason.SIGNALED and result.signal is not None:
+        return 128 + result.signal
+    if result.ok:
+        return 0
+    return _BY_REASON.get(result.reason, OURS)
+
+
+def print_json(content: Mapping[str, Any]) -> None:
+    """Print one object on standard output."""
+    sys.stdout.write(json.dumps(content, indent=2, default=str) + "\n")
+
+
+def add_json(parser: argparse.ArgumentParser) -> None:
+    """Add `--json`."""
+    parser.add_argument("--json", action="store_true", help="answer with one JSON object")
+
+
+def add_limits(parser: argparse.ArgumentParser) -> None:
+    """Add the caps of a job."""
+    parser.add_argument("--memory", default="2G", metavar="SIZE", help="memory of the whole job")
+    parser.add_argument("--cpus", type=float, default=1.0, metavar="N", help="cores")
+    parser.add_argument("--timeout", default="1h", metavar="TIME", help="wall-clock limit")
+    parser.add_argument("--disk", default="4G", metavar="SIZE", help="bytes it may write")
+
+
+def limits(args: argparse.Namespace) -> ResourceLimits:
+    """Return the caps that the options say."""
+    return ResourceLimits(
+        cpus=args.cpus,
+        memory_bytes=parse_bytes(args.memory),
+        disk_bytes=parse_bytes(args.disk),
+        timeout_s=parse_seconds(args.timeout),
+    )
+
+
+def add_marketplace(parser: argparse.ArgumentParser) -> None:
+    """Add which marketplace is meant, and where its keys are."""
+    parser.add_argument("--marketplace", metavar="URL", help="NODE3_MARKETPLACE, or the local one")
+    parser.add_argument("--keys", type=Path, metavar="FILE", help="file with the keys, mode 0600")
+    parser.add_argument(
+        "--allow-insecure-http", action="store_true", help="speak http to another machine"
+    )
+
+
+def key(args: argparse.Namespace, kind: str) -> str:
+    """Return a key for the marketplace meant; empty for none."""
+    return config.key(kind, config.marketplace_url(args.marketplace), args.keys)
+
+
+def consumer_client(args: argparse.Namespace) -> MarketplaceClient:
+    """Return a client that submits jobs.
+
+    Raises
+    ------
+    ConfigError
+        There is no key to submit with.
+    """
+    consumer = key(args, "consumer") or key(args, "admin")
+    if not consumer:
+        raise ConfigError("A consumer's key is needed; set NODE3_CONSUMER_KEY or name a file with --keys.")
+    return MarketplaceClient(
+        config.marketplace_url(args.marketplace),
+        consumer,
+        allow_insecure_http=args.allow_insecure_http,
+    )

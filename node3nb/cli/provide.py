@@ -1,0 +1,67 @@
+"""`node3nb provide`: a provider without a notebook."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+
+from node3nb.agent.settings import Settings
+from node3nb.cli import options
+from node3nb.provider import Provider
+
+#: Seconds between two looks at what there is to tell.
+LOOK_S = 0.5
+
+
+def add(commands: options.Commands) -> None:
+    """Add the command."""
+    parser = commands.add_parser("provide", help="run jobs of a marketplace until told to stop")
+    options.add_marketplace(parser)
+    parser.add_argument("--slots", type=int, metavar="N", help="jobs at once; half the cores")
+    parser.add_argument("--once", type=int, metavar="N", help="stop after this many jobs")
+    parser.add_argument("--wallet", default="", metavar="ADDRESS", help="where rewards go")
+    parser.add_argument(
+        "--allow-weak-isolation", action="store_true", help="run strangers' jobs at level limits"
+    )
+    parser.add_argument(
+        "--allow-host-network", action="store_true", help="give jobs the network they ask for"
+    )
+    parser.add_argument("--no-native", action="store_true", help="run jobs in containers only")
+    options.add_json(parser)
+    parser.set_defaults(do=provide)
+
+
+def provide(args: argparse.Namespace) -> int:
+    """Serve a marketplace until a signal, a control or the last job ends it."""
+    provider = Provider(
+        args.marketplace,
+        options.key(args, "agent"),
+        use_native_execution=not args.no_native,
+        settings=Settings(
+            max_concurrent_jobs=args.slots,
+            max_jobs=args.once,
+            wallet_address=args.wallet,
+            allow_insecure_http=args.allow_insecure_http,
+            allow_weak_isolation=args.allow_weak_isolation,
+            allow_host_network=args.allow_host_network,
+        ),
+    ).start()
+    try:
+        _tell_until_the_end(provider)
+    except KeyboardInterrupt:
+        provider.stop()
+    if args.json:
+        options.print_json(provider.snapshot().to_dict())
+    return 0
+
+
+def _tell_until_the_end(provider: Provider) -> None:
+    told = ""
+    while True:
+        provider.join(LOOK_S)
+        for event in provider.events():
+            if event.at > told:
+                sys.stderr.write(f"{event.at} {event.text}\n")
+                told = event.at
+        if not provider.running:
+            return

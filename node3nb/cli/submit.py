@@ -1,0 +1,80 @@
+"""`node3nb submit`: send a job to a marketplace."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+from pathlib import Path
+from typing import Any
+
+from node3nb.cli import options
+from node3nb.errors import ConfigError
+from node3nb.jobs import JobResult
+from node3nb.marketplace import consumer
+from node3nb.marketplace.client import MarketplaceClient
+from node3nb.sample_jobs import load_job
+
+
+def add(commands: options.Commands) -> None:
+    """Add the command."""
+    parser = commands.add_parser("submit", help="send a job to a marketplace")
+    parser.add_argument("spec", type=Path, metavar="SPEC", help="a job's JSON, or a sample job")
+    options.add_marketplace(parser)
+    parser.add_argument("--wait", action="store_true", help="wait for the result")
+    parser.add_argument("--output", type=Path, metavar="DIR", help="fetch the outputs; waits")
+    options.add_json(parser)
+    parser.set_defaults(do=submit)
+
+
+def submit(args: argparse.Namespace) -> int:
+    """Submit the job, wait if asked to, and return its exit status."""
+    client = options.consumer_client(args)
+    job, input_path = _job(args.spec)
+    job_id = consumer.submit(client, job, input_path)
+    if not (args.wait or args.output):
+        _tell(args, {"job_id": job_id}, job_id)
+        return 0
+    return _finish(args, client, job_id)
+
+
+def _finish(args: argparse.Namespace, client: MarketplaceClient, job_id: str) -> int:
+    try:
+        result = consumer.result_of(consumer.wait(client, job_id))
+    except KeyboardInterrupt:
+        sys.stderr.write(f"node3nb: job {job_id} goes on; only the waiting has ended.\n")
+        raise
+    if args.output:
+        consumer.fetch_outputs(client, job_id, args.output)
+    _tell(args, result.to_dict(), result.stdout.rstrip("\n"))
+    _explain(args, result)
+    return options.exit_status(result)
+
+
+def _tell(args: argparse.Namespace, content: dict[str, Any], text: str) -> None:
+    if args.json:
+        options.print_json(content)
+    else:
+        sys.stdout.write(text + "\n")
+
+
+def _explain(args: argparse.Namespace, result: JobResult) -> None:
+    if not args.json:
+        sys.stderr.write(result.stderr)
+        told = f" {result.message}" if result.message else ""
+        sys.stderr.write(f"node3nb: job {result.job_id} {result.state}.{told}\n")
+
+
+def _job(path: Path) -> tuple[dict[str, Any], Path | None]:
+    """Return a job to submit and its input: plain JSON, or a sample job with its scripts."""
+    directory = path if path.is_dir() else path.parent
+    try:
+        content = json.loads((path / "job.json" if path.is_dir() else path).read_bytes())
+    except (OSError, ValueError) as error:
+        raise ConfigError(f"{path} can't be read as a job's JSON: {error}.") from error
+    if not isinstance(content, dict):
+        raise ConfigError(f"{path} holds no job: it has to be one JSON object.")
+    if "job" not in content:
+        return content, None
+    sample = load_job(directory)
+    return sample.submission(), sample.input_path()

@@ -1,0 +1,105 @@
+"""What a person who sends jobs does: submit, wait, read the result, fetch the outputs."""
+
+from __future__ import annotations
+
+import contextlib
+import shutil
+import tempfile
+import time
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+from pydantic import TypeAdapter, ValidationError
+
+from node3nb.errors import CallNotOffered, InputError
+from node3nb.files.archives import ArchiveLimits, unpack
+from node3nb.jobs import ExitReason, JobResult, JobState, failure
+from node3nb.marketplace.client import MarketplaceClient
+from node3nb.marketplace.protocol import JobStatus, JobView
+
+#: Seconds between two looks at a job, at first and at the most.
+FIRST_LOOK_S, LONGEST_LOOK_S = 0.05, 1.0
+
+_RESULT = TypeAdapter(JobResult)
+
+
+def submit(client: MarketplaceClient, job: Mapping[str, Any], input_path: Path | None = None) -> str:
+    """Submit a job, with its input if it awaits one, and return its id."""
+    job_id = client.submit(job)
+    if input_path is not None:
+        client.put_input(job_id, input_path)
+    return job_id
+
+
+def wait(
+    client: MarketplaceClient,
+    job_id: str,
+    timeout_s: float | None = None,
+    sleep: Callable[[float], None] = time.sleep,
+) -> JobView:
+    """Return a job once nothing more happens to it.
+
+    Raises
+    ------
+    TimeoutError
+        Something still may after `timeout_s` seconds.
+    """
+    deadline = None if timeout_s is None else time.monotonic() + timeout_s
+    look_s = FIRST_LOOK_S
+    while not (view := client.job(job_id)).final:
+        if deadline is not None and time.monotonic() > deadline:
+            raise TimeoutError(f"Job {job_id} is still {view.status} after {timeout_s:g} s.")
+        sleep(look_s)
+        look_s = min(look_s * 1.5, LONGEST_LOOK_S)
+    return view
+
+
+def result_of(view: JobView) -> JobResult:
+    """Return how a finished job ended, as far as its agent and its marketplace tell.
+
+    What an agent reported is not trusted: the marketplace's word on the state is what counts.
+    """
+    with contextlib.suppress(ValidationError):
+        reported = _RESULT.validate_python(view.output_data)
+        if reported.state == view.status and reported.job_id == view.job_id:
+            return reported
+    if view.status == JobStatus.COMPLETED:
+        return JobResult(view.job_id, JobState.COMPLETED, ExitReason.EXITED)
+    cancelled = view.status == JobStatus.CANCELLED
+    reason = ExitReason.CANCELLED if cancelled else _reason(view.error_type)
+    return failure(view.job_id, reason, view.error_message or f"The job is {view.status}.")
+
+
+def _reason(word: str | None) -> ExitReason:
+    with contextlib.suppress(ValueError):
+        return ExitReason(word or "")
+    return ExitReason.INTERNAL
+
+
+def fetch_outputs(client: MarketplaceClient, job_id: str, into: Path) -> None:
+    """Fetch a job's outputs into an empty or new directory; a job without any leaves it empty.
+
+    Raises
+    ------
+    InputError
+        What came is no archive of outputs.
+    """
+    into.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory() as scratch:
+        archive, unpacked = Path(scratch, "outputs.tar.gz"), Path(scratch, "unpacked")
+        unpacked.mkdir()
+        try:
+            client.get_output(job_id, archive)
+        except CallNotOffered:
+            return
+        unpack(archive, unpacked, ArchiveLimits())
+        outputs = unpacked / "output"
+        for path in outputs.iterdir() if outputs.is_dir() else ():
+            _move(path, into / path.name)
+
+
+def _move(source: Path, target: Path) -> None:
+    if target.exists():
+        raise InputError(f"{target} is there already; name an empty directory for the outputs.")
+    shutil.move(source, target)
