@@ -20,6 +20,8 @@ KEY_VARIABLES = {
 }
 #: Marketplace asked when none is named.
 DEFAULT_MARKETPLACE = "http://127.0.0.1:8000"
+#: Where a container engine listens unless told otherwise.
+DOCKER_SOCKET = Path("/var/run/docker.sock")
 #: Longest path of a unix socket, in bytes, that every system takes (unix(7): 108; macOS: 104).
 MAX_SOCKET_PATH = 100
 
@@ -73,6 +75,11 @@ def _private(path: Path) -> Path:
 def marketplace_url(given: str | None) -> str:
     """Return the marketplace to use: the one named, `NODE3_MARKETPLACE`, or the local one."""
     return given or os.environ.get("NODE3_MARKETPLACE") or DEFAULT_MARKETPLACE
+
+
+def engine_may_be_there() -> bool:
+    """Return whether a container engine is named, or has its socket in the usual place."""
+    return "DOCKER_HOST" in os.environ or DOCKER_SOCKET.exists() or os.name != "posix"
 
 
 def key(kind: str, url: str, keys_file: Path | None = None) -> str:

@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import docker
-from docker.errors import DockerException
-from requests import RequestException
-
+from node3nb import config
 from node3nb.errors import ExecutorError
 from node3nb.executor import Availability, Reporter
 from node3nb.jobs import JobResult, JobSpec
@@ -46,7 +43,17 @@ class DockerManager:
 
 
 def _engine_version() -> str:
-    """Return the version of the engine that answers; empty for none."""
+    """Return the version of the engine that answers; empty for none.
+
+    The engine's library is loaded here: it takes longer than the start of a job, and is needed
+    only where there is somebody to talk to.
+    """
+    if not config.engine_may_be_there():
+        return ""
+    import docker  # noqa: PLC0415
+    from docker.errors import DockerException  # noqa: PLC0415
+    from requests import RequestException  # noqa: PLC0415
+
     try:
         client = docker.from_env(timeout=PING_S)
         try:

@@ -36,6 +36,10 @@ class InputError(Node3Error):
     """The job's input could not be staged; check its URL, its checksum and its size."""
 
 
+class TransferCancelled(Node3Error):
+    """The transfer was cancelled; start it again if it is still wanted."""
+
+
 class UploadError(Node3Error):
     """The job's outputs could not be sent; they are kept here and sent again later."""
 

@@ -10,14 +10,16 @@ import threading
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 from node3nb.files.collector import CollectLimits, Collected, collect
-from node3nb.errors import ExecutorError, InputError, OutputLimitError, SupervisorLost
+from node3nb.errors import ExecutorError, InputError, OutputLimitError, SupervisorLost, TransferCancelled
 from node3nb.executor import Executor, Reporter
 from node3nb.jobs import ExitReason, JobResult, JobSpec, JobState, failure
-from node3nb.transfers.transfer import Transfer, TransferCancelled
 from node3nb.files.workspace import Workspace
+
+if TYPE_CHECKING:
+    from node3nb.transfers.transfer import Transfer
 
 #: Lays out a job's input in its workspace; raises InputError or TransferCancelled.
 Stage = Callable[[JobSpec, Workspace, threading.Event], None]

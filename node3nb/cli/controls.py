@@ -11,22 +11,12 @@ from node3nb import config, control
 from node3nb.cli import options
 from node3nb.errors import ConfigError, NotRunning
 
-HELP = {
-    "status": "show what the provider is doing",
-    "pause": "take no more jobs for now",
-    "resume": "take jobs again",
-    "drain": "finish the jobs that run, then stop",
-    "stop": "end the jobs, give them back, stop",
-}
 
-
-def add(commands: options.Commands) -> None:
-    """Add the commands."""
-    for name in control.COMMANDS:
-        parser = commands.add_parser(name, help=HELP[name])
-        parser.add_argument("--pid", type=int, help="which provider, when there are several")
-        options.add_json(parser)
-        parser.set_defaults(do=_ask, asked=name)
+def configure(parser: argparse.ArgumentParser) -> None:
+    """Add the options of one of the controls."""
+    parser.add_argument("--pid", type=int, help="which provider, when there are several")
+    options.add_json(parser)
+    parser.set_defaults(do=_ask, asked=parser.prog.split()[-1])
 
 
 def _ask(args: argparse.Namespace) -> int:

@@ -44,9 +44,8 @@ class Outcome:
         return not self.differences
 
 
-def add(commands: options.Commands) -> None:
-    """Add the command."""
-    parser = commands.add_parser("demo", help="run every sample job through a local marketplace")
+def configure(parser: argparse.ArgumentParser) -> None:
+    """Add the command's options."""
     parser.add_argument("jobs", type=Path, nargs="?", default=Path("test_jobs"), metavar="DIR")
     options.add_json(parser)
     parser.set_defaults(do=demo)

@@ -16,9 +16,8 @@ from node3nb.native_executor import NativeExecutor
 from node3nb.sizes import shown_bytes
 
 
-def add(commands: options.Commands) -> None:
-    """Add the command."""
-    parser = commands.add_parser("doctor", help="show what this machine can do for jobs")
+def configure(parser: argparse.ArgumentParser) -> None:
+    """Add the command's options."""
     options.add_json(parser)
     parser.set_defaults(do=doctor)
 

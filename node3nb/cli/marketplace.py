@@ -9,9 +9,8 @@ from node3nb.cli import options
 from node3nb.errors import ConfigError
 
 
-def add(commands: options.Commands) -> None:
-    """Add the command."""
-    parser = commands.add_parser("marketplace", help="host a marketplace")
+def configure(parser: argparse.ArgumentParser) -> None:
+    """Add the command's options."""
     parser.add_argument("--host", default="127.0.0.1", help="address to listen on")
     parser.add_argument("--port", type=int, default=8000, help="port to listen on; 0 is any")
     parser.add_argument("--data", type=Path, default=Path("node3nb-marketplace"), metavar="DIR")

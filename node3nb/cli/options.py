@@ -6,17 +6,10 @@ import argparse
 import json
 import sys
 from collections.abc import Mapping
-from pathlib import Path
-from typing import Any, TypeAlias
+from typing import Any
 
-from node3nb import config
-from node3nb.errors import ConfigError
 from node3nb.jobs import ExitReason, JobResult, ResourceLimits
-from node3nb.marketplace.client import MarketplaceClient
 from node3nb.sizes import parse_bytes, parse_seconds
-
-#: What `ArgumentParser.add_subparsers` returns.
-Commands: TypeAlias = "argparse._SubParsersAction[argparse.ArgumentParser]"
 
 #: Exit status of a job that ran out of time, and of one that was killed (128 + SIGKILL).
 TIMED_OUT, KILLED = 124, 137
@@ -69,36 +62,4 @@ def limits(args: argparse.Namespace) -> ResourceLimits:
         memory_bytes=parse_bytes(args.memory),
         disk_bytes=parse_bytes(args.disk),
         timeout_s=parse_seconds(args.timeout),
-    )
-
-
-def add_marketplace(parser: argparse.ArgumentParser) -> None:
-    """Add which marketplace is meant, and where its keys are."""
-    parser.add_argument("--marketplace", metavar="URL", help="NODE3_MARKETPLACE, or the local one")
-    parser.add_argument("--keys", type=Path, metavar="FILE", help="file with the keys, mode 0600")
-    parser.add_argument(
-        "--allow-insecure-http", action="store_true", help="speak http to another machine"
-    )
-
-
-def key(args: argparse.Namespace, kind: str) -> str:
-    """Return a key for the marketplace meant; empty for none."""
-    return config.key(kind, config.marketplace_url(args.marketplace), args.keys)
-
-
-def consumer_client(args: argparse.Namespace) -> MarketplaceClient:
-    """Return a client that submits jobs.
-
-    Raises
-    ------
-    ConfigError
-        There is no key to submit with.
-    """
-    consumer = key(args, "consumer") or key(args, "admin")
-    if not consumer:
-        raise ConfigError("A consumer's key is needed; set NODE3_CONSUMER_KEY or name a file with --keys.")
-    return MarketplaceClient(
-        config.marketplace_url(args.marketplace),
-        consumer,
-        allow_insecure_http=args.allow_insecure_http,
     )

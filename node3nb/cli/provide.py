@@ -6,17 +6,16 @@ import argparse
 import sys
 
 from node3nb.agent.settings import Settings
-from node3nb.cli import options
+from node3nb.cli import connection, options
 from node3nb.provider import Provider
 
 #: Seconds between two looks at what there is to tell.
 LOOK_S = 0.5
 
 
-def add(commands: options.Commands) -> None:
-    """Add the command."""
-    parser = commands.add_parser("provide", help="run jobs of a marketplace until told to stop")
-    options.add_marketplace(parser)
+def configure(parser: argparse.ArgumentParser) -> None:
+    """Add the command's options."""
+    connection.add_marketplace(parser)
     parser.add_argument("--slots", type=int, metavar="N", help="jobs at once; half the cores")
     parser.add_argument("--once", type=int, metavar="N", help="stop after this many jobs")
     parser.add_argument("--wallet", default="", metavar="ADDRESS", help="where rewards go")
@@ -35,7 +34,7 @@ def provide(args: argparse.Namespace) -> int:
     """Serve a marketplace until a signal, a control or the last job ends it."""
     provider = Provider(
         args.marketplace,
-        options.key(args, "agent"),
+        connection.key(args, "agent"),
         use_native_execution=not args.no_native,
         settings=Settings(
             max_concurrent_jobs=args.slots,

@@ -22,9 +22,8 @@ from node3nb.native_executor import NativeExecutor
 LOOK_S = 0.1
 
 
-def add(commands: options.Commands) -> None:
-    """Add the command."""
-    parser = commands.add_parser("run", help="run one command as a sandboxed job, here and now")
+def configure(parser: argparse.ArgumentParser) -> None:
+    """Add the command's options."""
     options.add_limits(parser)
     parser.add_argument("--input", type=Path, metavar="PATH", help="the job gets a copy of it")
     parser.add_argument("--output", type=Path, metavar="DIR", help="where its outputs go")

@@ -8,7 +8,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from node3nb.cli import options
+from node3nb.cli import connection, options
 from node3nb.errors import ConfigError
 from node3nb.jobs import JobResult
 from node3nb.marketplace import consumer
@@ -16,11 +16,10 @@ from node3nb.marketplace.client import MarketplaceClient
 from node3nb.sample_jobs import load_job
 
 
-def add(commands: options.Commands) -> None:
-    """Add the command."""
-    parser = commands.add_parser("submit", help="send a job to a marketplace")
+def configure(parser: argparse.ArgumentParser) -> None:
+    """Add the command's options."""
     parser.add_argument("spec", type=Path, metavar="SPEC", help="a job's JSON, or a sample job")
-    options.add_marketplace(parser)
+    connection.add_marketplace(parser)
     parser.add_argument("--wait", action="store_true", help="wait for the result")
     parser.add_argument("--output", type=Path, metavar="DIR", help="fetch the outputs; waits")
     options.add_json(parser)
@@ -29,7 +28,7 @@ def add(commands: options.Commands) -> None:
 
 def submit(args: argparse.Namespace) -> int:
     """Submit the job, wait if asked to, and return its exit status."""
-    client = options.consumer_client(args)
+    client = connection.consumer_client(args)
     job, input_path = _job(args.spec)
     job_id = consumer.submit(client, job, input_path)
     if not (args.wait or args.output):

@@ -97,6 +97,8 @@ class JobSubmission(Asked):
         JobSpecError
             A field that a provider would refuse, named.
         """
+        if self.awaits_input and self.input_data_url:
+            raise JobSpecError("awaits_input: the input has a URL already; say one of the two.")
         return read_job({"job_id": job_id, **self.model_dump(mode="json")})
 
 

@@ -7,7 +7,15 @@ import json
 from collections.abc import Sequence
 from typing import Annotated, Any
 
-from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    ValidationError,
+    field_validator,
+)
 
 #: Environment variable by which a base marketplace asks for a container.
 REQUIRE_CONTAINER = "REQUIRE_CONTAINER"
@@ -19,6 +27,8 @@ LEASE_HEADER = "X-Lease-Id"
 SHA256_HEADER = "X-Content-SHA256"
 #: Largest `output_data` or `metrics` of a report, in bytes of JSON.
 MAX_REPORT_BYTES = 1 << 20
+#: Deepest nesting of a report.
+MAX_REPORT_DEPTH = 64
 #: Longest a long poll may wait, in seconds.
 MAX_WAIT_S = 60.0
 
@@ -57,6 +67,14 @@ class Asked(BaseModel):
 
     model_config = ConfigDict(extra="forbid", strict=True, frozen=True, allow_inf_nan=False)
 
+    @field_validator("*")
+    @classmethod
+    def _refuse_nul(cls, value: Any) -> Any:
+        """Refuse a character that not every database can keep."""
+        if isinstance(value, str) and "\0" in value:
+            raise ValueError("remove the NUL character")
+        return value
+
 
 def _empty_for_none(value: Any) -> Any:
     return "" if value is None else value
@@ -77,14 +95,23 @@ Seconds = Annotated[float, Field(ge=0, le=1e9)]
 
 
 def _storable(value: Any) -> Any:
-    """Refuse what is too large to keep, or what no JSON can say."""
+    """Refuse what is too large or too deep to keep, or what no JSON can say."""
+    if _deeper(value, MAX_REPORT_DEPTH):
+        raise ValueError(f"it is nested more than {MAX_REPORT_DEPTH} deep")
     try:
         text = json.dumps(value, ensure_ascii=False, allow_nan=False).encode()
-    except (ValueError, RecursionError):
+    except ValueError:
         raise ValueError("it holds a number or a character that JSON can't carry") from None
     if len(text) > MAX_REPORT_BYTES:
         raise ValueError(f"{len(text)} bytes are more than the {MAX_REPORT_BYTES} allowed")
     return value
+
+
+def _deeper(value: Any, levels: int) -> bool:
+    if not isinstance(value, (dict, list)):
+        return False
+    children = value.values() if isinstance(value, dict) else value
+    return levels == 0 or any(_deeper(child, levels - 1) for child in children)
 
 
 #: Free-form JSON of an agent, bounded.

@@ -9,13 +9,9 @@ import threading
 import time
 from dataclasses import dataclass
 
-from node3nb.errors import Node3Error
+from node3nb.errors import Node3Error, TransferCancelled
 
 _jitter = random.SystemRandom()
-
-
-class TransferCancelled(Node3Error):
-    """The transfer was cancelled; start it again if it is still wanted."""
 
 
 class TransferBroken(Node3Error):

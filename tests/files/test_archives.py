@@ -19,7 +19,7 @@ from support.archive_making import FORMATS, member, tar, unpacked, zipped
 
 from node3nb.files.archives import ArchiveLimits, unpack
 from node3nb.errors import InputError
-from node3nb.transfers.transfer import TransferCancelled
+from node3nb.errors import TransferCancelled
 
 
 @pytest.mark.parametrize("form", FORMATS)

@@ -18,7 +18,8 @@ from support.transfer_data import DATA, KEY, QUICK, names
 from node3nb.files import workspace
 from node3nb.errors import InputError, UploadError
 from node3nb.jobs import JobSpec
-from node3nb.transfers.transfer import Transfer, TransferCancelled, UploadRefused, file_name
+from node3nb.errors import TransferCancelled
+from node3nb.transfers.transfer import Transfer, UploadRefused, file_name
 from node3nb.transfers.url_policy import UrlPolicy
 
 

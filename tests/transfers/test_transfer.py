@@ -13,7 +13,8 @@ from support.transfer_data import DATA, QUICK, names
 
 from node3nb.errors import InputError
 from node3nb.transfers.retries import RetryPolicy, retry_after_s
-from node3nb.transfers.transfer import Transfer, TransferCancelled
+from node3nb.errors import TransferCancelled
+from node3nb.transfers.transfer import Transfer
 from node3nb.transfers.url_policy import UrlPolicy
 
 

@@ -1,0 +1,41 @@
+# Everyday commands, one word each.  Each sets up what it needs in .venv first.
+
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+JOBS ?= 2
+
+.PHONY: demo test lint format bench lab clean
+
+demo: $(VENV)/ready
+	$(BIN)/node3nb demo test_jobs
+
+test: $(VENV)/ready
+	$(BIN)/python -m pytest -n $(JOBS) --dist loadscope --durations 10 tests
+	$(BIN)/python -m pytest -p no:xdist --nbval --nbval-current-env --nbval-cell-timeout 120 notebooks
+
+lint: $(VENV)/ready
+	$(BIN)/ruff check
+	$(BIN)/ruff format --check
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+format: $(VENV)/ready
+	$(BIN)/ruff check --fix
+	$(BIN)/ruff format
+
+bench: $(VENV)/ready
+	$(BIN)/python bench/table.py
+
+lab: $(VENV)/ready
+	$(BIN)/pip install --quiet jupyterlab
+	$(BIN)/jupyter lab notebooks
+
+$(VENV)/ready: pyproject.toml
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/pip install --quiet --upgrade pip
+	$(BIN)/pip install --quiet --editable '.[test,lint]'
+	touch $@
+
+clean:
+	rm -rf $(VENV) build dist
