@@ -4,19 +4,20 @@ from __future__ import annotations
 
 import os
 import sys
-from pathlib import Path
 
-from node3nb.jobs import JobSpec
 from node3nb.files.workspace import Workspace
+from node3nb.jobs import JobSpec
 
 #: Where programs are looked for, after the directory of the provider's own Python.
 SYSTEM_PATH = "/usr/local/bin:/usr/bin:/bin"
 #: Names that mean the provider's own interpreter.
 PYTHON_NAMES = frozenset({"python", "python3"})
-#: Python's options that take the next argument (python --help).
-_OPTIONS_WITH_VALUE = frozenset({"-W", "-X", "--check-hash-based-pycs"})
+#: Python's options that take a value: the rest of their argument, else the next one.
+_OPTIONS_WITH_VALUE = frozenset("WX")
 #: Python's options after which no script follows.
-_OPTIONS_INSTEAD_OF_SCRIPT = ("-c", "-m")
+_OPTIONS_INSTEAD_OF_SCRIPT = frozenset("cm")
+#: The one long option of Python that takes the next argument.
+_LONG_WITH_VALUE = "--check-hash-based-pycs"
 
 
 class ScriptMissing(Exception):
@@ -62,17 +63,36 @@ def environment(spec: JobSpec, workspace: Workspace) -> dict[str, str]:
 
 def _script_position(arguments: list[str]) -> int | None:
     """Return where among Python's arguments the script stands, or None for no script."""
-    skip = False
-    for position, argument in enumerate(arguments):
-        if skip:
-            skip = False
-        elif argument in _OPTIONS_WITH_VALUE:
-            skip = True
-        elif argument == "-" or argument.startswith(_OPTIONS_INSTEAD_OF_SCRIPT):
+    position = 0
+    while position < len(arguments):
+        argument = arguments[position]
+        if argument == "--":
+            return position + 1 if position + 1 < len(arguments) else None
+        if argument == "-" or _replaces_script(argument):
             return None
-        elif not argument.startswith("-"):
+        if not argument.startswith("-"):
             return position
+        position += 2 if _takes_next(argument) else 1
     return None
+
+
+def _replaces_script(argument: str) -> bool:
+    """Return whether the options, several letters behind one dash or one, hold a program."""
+    return _decisive_letter(argument)[0] in _OPTIONS_INSTEAD_OF_SCRIPT
+
+
+def _takes_next(argument: str) -> bool:
+    letter, rest = _decisive_letter(argument)
+    return argument == _LONG_WITH_VALUE or (letter in _OPTIONS_WITH_VALUE and not rest)
+
+
+def _decisive_letter(argument: str) -> tuple[str, str]:
+    """Return the first letter of the options that takes the rest as its value, and the rest."""
+    if argument.startswith("-") and not argument.startswith("--"):
+        for position, letter in enumerate(argument):
+            if letter in _OPTIONS_WITH_VALUE | _OPTIONS_INSTEAD_OF_SCRIPT:
+                return letter, argument[position + 1 :]
+    return "", ""
 
 
 def _script(name: str, workspace: Workspace) -> str:
@@ -92,11 +112,12 @@ def _program(name: str, workspace: Workspace) -> str:
 
 
 def _look(name: str, workspace: Workspace) -> str | None:
-    return next((str(path) for path in _places(name, workspace) if path.is_file()), None)
+    """Return where the file or directory of that name is; os.path: no name is an error there."""
+    return next((path for path in _places(name, workspace) if os.path.exists(path)), None)
 
 
-def _places(name: str, workspace: Workspace) -> list[Path]:
+def _places(name: str, workspace: Workspace) -> list[str]:
     for mount, directory in (("/input/", workspace.input), ("/job/", workspace.job)):
         if name.startswith(mount):
-            return [directory / name.removeprefix(mount), Path(name)]
-    return [workspace.job / name, workspace.input / name]
+            return [os.path.join(directory, name.removeprefix(mount)), name]
+    return [os.path.join(directory, name) for directory in (workspace.job, workspace.input)]

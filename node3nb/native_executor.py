@@ -12,11 +12,11 @@ from collections.abc import Iterator
 from node3nb import command_line
 from node3nb.errors import UnsupportedPlatformError
 from node3nb.executor import Availability, Reporter
+from node3nb.files.workspace import Workspace
 from node3nb.jobs import ExitReason, Isolation, JobResult, JobSpec, JobState, Usage, failure
 from node3nb.supervisor.frames import Frame
 from node3nb.supervisor.orders import Order
 from node3nb.supervisor_client import SupervisorClient
-from node3nb.files.workspace import Workspace
 
 
 class NativeExecutor:

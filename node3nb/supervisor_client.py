@@ -13,7 +13,7 @@ import weakref
 from collections.abc import Iterator
 from pathlib import Path
 
-from node3nb.errors import SupervisorLost
+from node3nb.errors import ExecutorError, SupervisorLost
 from node3nb.supervisor.frames import Frame, FrameReader, encode
 from node3nb.supervisor.orders import Order
 
@@ -40,7 +40,7 @@ class SupervisorClient:
         self._socket, theirs = socket.socketpair()
         with theirs:
             self._process = subprocess.Popen(
-                [sys.executable, "-I", "-S", str(PROGRAM), str(theirs.fileno())],
+                self._command(theirs.fileno()),
                 stdin=subprocess.DEVNULL,
                 stdout=subprocess.DEVNULL,
                 stderr=subprocess.DEVNULL,
@@ -53,10 +53,14 @@ class SupervisorClient:
         self._inboxes: dict[str, _Inbox] = {}
         self._lost = threading.Event()
         self._first: _Inbox = queue.SimpleQueue()
-        _close_in_forks(self._socket)
+        _forget_in_forks(self)
         threading.Thread(target=self._listen, name="node3nb-supervisor", daemon=True).start()
         #: What the supervisor said when it reported for duty.
         self.ready = self._await_ready()
+
+    @staticmethod
+    def _command(fd: int) -> list[str]:
+        return [sys.executable, "-I", "-S", str(PROGRAM), str(fd), str(os.getpid())]
 
     @property
     def alive(self) -> bool:
@@ -76,9 +80,12 @@ class SupervisorClient:
         ------
         SupervisorLost
             The supervisor ended before the job.
+        ExecutorError
+            A job of this id runs already.
         """
         inbox: _Inbox = queue.SimpleQueue()
-        self._inboxes[order.job] = inbox
+        if self._inboxes.setdefault(order.job, inbox) is not inbox:
+            raise ExecutorError(f"job_id: {order.job} runs here already; wait for its end.")
         try:
             self._send(order.to_frame())
             yield self._events(inbox)
@@ -124,7 +131,7 @@ class SupervisorClient:
             if self._lost.is_set() and inbox.empty():
                 raise SupervisorLost
             frame = inbox.get()
-            if frame is None or frame["event"] == "gone":
+            if frame is None:
                 raise SupervisorLost
             yield frame
             if frame["event"] == "ended":
@@ -133,14 +140,25 @@ class SupervisorClient:
     def _listen(self) -> None:
         """Hand every message to the job it is about, until the supervisor is gone."""
         reader = FrameReader()
-        with contextlib.suppress(OSError):
-            while data := self._socket.recv(1 << 16):
-                for frame in reader.feed(data):
-                    self._deliver(frame)
+        try:
+            with contextlib.suppress(OSError):
+                while data := self._socket.recv(1 << 16):
+                    for frame in reader.feed(data):
+                        self._deliver(frame)
+        finally:
+            self._lose()
+
+    def _lose(self) -> None:
+        """Tell everybody who waits that nothing will come any more."""
         self._lost.set()
         self._first.put(None)
         for inbox in list(self._inboxes.values()):
             inbox.put(None)
+
+    def forget(self) -> None:
+        """Let go of the supervisor in a process forked from the one that owns it."""
+        self._lost.set()
+        self._socket.close()
 
     def _deliver(self, frame: Frame) -> None:
         if frame["event"] == "ready":
@@ -149,13 +167,13 @@ class SupervisorClient:
             inbox.put(frame)
 
 
-def _close_in_forks(sock: socket.socket) -> None:
+def _forget_in_forks(client: SupervisorClient) -> None:
     """Keep processes forked by the owner's cells from holding our socket open."""
-    held = weakref.ref(sock)
+    held = weakref.ref(client)
 
-    def close() -> None:
+    def forget() -> None:
         kept = held()
         if kept is not None:
-            kept.close()
+            kept.forget()
 
-    os.register_at_fork(after_in_child=close)
+    os.register_at_fork(after_in_child=forget)

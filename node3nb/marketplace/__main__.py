@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 
+from node3nb.marketplace import process
 from node3nb.marketplace.server import serve
 
 
@@ -14,7 +15,10 @@ def main() -> None:
     parser.add_argument("--port", type=int, default=8000)
     parser.add_argument("--data", default="node3nb-marketplace")
     parser.add_argument("--db", default=None)
+    parser.add_argument("--with-parent", action="store_true", help="end when standard input does")
     args = parser.parse_args()
+    if args.with_parent:
+        process.end_with_stdin()
     serve(args.host, args.port, args.data, args.db)
 
 

@@ -8,9 +8,10 @@ in a savepoint of its own.
 
 from __future__ import annotations
 
+import contextlib
 import queue
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
 from functools import partial
@@ -53,7 +54,7 @@ class _Operation:
             The database itself failed; nothing of the transaction can be trusted.
         """
         try:
-            with connection.begin_nested():
+            with _savepoint(connection):
                 value = self.call(connection)
         except DBAPIError as error:
             if not isinstance(error, IntegrityError):
@@ -148,6 +149,19 @@ class Database:
         if batch:
             self._queue.put(None)
         return batch
+
+
+@contextlib.contextmanager
+def _savepoint(connection: sa.Connection) -> Iterator[None]:
+    """Undo what fails within; `Connection.begin_nested` takes a quarter of a millisecond more."""
+    connection.exec_driver_sql("SAVEPOINT operation")
+    try:
+        yield
+    except Exception:
+        connection.exec_driver_sql("ROLLBACK TO operation")
+        raise
+    finally:
+        connection.exec_driver_sql("RELEASE operation")
 
 
 def _commit(connection: sa.Connection, batch: list[_Operation]) -> None:

@@ -4,13 +4,19 @@ from __future__ import annotations
 
 import contextlib
 import json
+import os
+import signal
 import subprocess
 import sys
+import threading
 import time
+import weakref
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import IO, Self
 
-from node3nb.errors import MarketplaceUnreachable
+from node3nb.errors import ConfigError, MarketplaceUnreachable
 
 #: Seconds a marketplace gets to listen.
 READY_S = 60.0
@@ -20,7 +26,7 @@ STOP_S = 15.0
 
 @dataclass(frozen=True, slots=True)
 class MarketplaceProcess:
-    """A marketplace that lives until `stop`, or until this process ends in an orderly way."""
+    """A marketplace that lives until `stop`, or until this process ends, however it ends."""
 
     #: Where it listens.
     url: str
@@ -29,16 +35,22 @@ class MarketplaceProcess:
     #: The process.
     process: subprocess.Popen[bytes]
 
+    @property
+    def alive(self) -> bool:
+        """Whether it still runs."""
+        return self.process.poll() is None
+
     def stop(self) -> None:
         """End it and wait until it has; may be called twice."""
         self.process.terminate()
+        _close(self.process.stdin)
         try:
             self.process.wait(STOP_S)
         except subprocess.TimeoutExpired:
             self.process.kill()
             self.process.wait()
 
-    def __enter__(self) -> MarketplaceProcess:
+    def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -57,33 +69,113 @@ def start(data_dir: Path, port: int = 0) -> MarketplaceProcess:
 
     Raises
     ------
+    ConfigError
+        The directory can't be made, or another marketplace started so keeps its things there.
     MarketplaceUnreachable
         It did not start; the message holds what it said.
     """
-    data_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
-    told = data_dir / "server.json"
-    told.unlink(missing_ok=True)
-    with (data_dir / "marketplace.log").open("wb") as log:
-        process = subprocess.Popen(
-            [sys.executable, "-m", "node3nb.marketplace", "--port", str(port), "--data", data_dir],
-            stdin=subprocess.DEVNULL,
-            stdout=log,
-            stderr=log,
-            start_new_session=True,
-        )
-    url = _await_url(process, told)
+    try:
+        data_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
+    except OSError as error:
+        told = f"The directory {data_dir} can't be made ({error.strerror}); name another."
+        raise ConfigError(told) from error
+    with _locked(data_dir) as lock:
+        server_file = data_dir / "server.json"
+        server_file.unlink(missing_ok=True)
+        process = _spawn(data_dir, port, lock)
+    url = _await_url(process, server_file)
     if not url:
         process.kill()
+        _close(process.stdin)
         process.wait()
         said = (data_dir / "marketplace.log").read_text(errors="replace").strip()[-500:]
         raise MarketplaceUnreachable(f"The local marketplace did not start: {said}")
     return MarketplaceProcess(url, data_dir / "keys.json", process)
 
 
-def _await_url(process: subprocess.Popen[bytes], told: Path) -> str:
+def end_with_stdin() -> None:
+    """End this process in order when its standard input does: its parent is gone then."""
+    threading.Thread(target=_await_end_of_stdin, name="node3nb-parent", daemon=True).start()
+
+
+def _await_end_of_stdin() -> None:
+    with contextlib.suppress(OSError):
+        while os.read(0, 4096):
+            pass
+    os.kill(os.getpid(), signal.SIGTERM)
+    time.sleep(STOP_S)
+    os._exit(1)
+
+
+def _spawn(data_dir: Path, port: int, lock: int | None) -> subprocess.Popen[bytes]:
+    module = [sys.executable, "-P", "-m", "node3nb.marketplace"]
+    with (data_dir / "marketplace.log").open("wb") as log:
+        process = subprocess.Popen(
+            [*module, "--port", str(port), "--data", data_dir, "--with-parent"],
+            bufsize=0,
+            stdin=subprocess.PIPE,
+            stdout=log,
+            stderr=log,
+            pass_fds=[] if lock is None else [lock],
+            start_new_session=True,
+        )
+    _close_in_forks(process.stdin)
+    return process
+
+
+@contextlib.contextmanager
+def _locked(data_dir: Path) -> Iterator[int | None]:
+    """Hold a directory for the marketplace that inherits the lock, and keeps it while it lives."""
+    if not hasattr(os, "fork"):
+        yield None  # no flock(2)
+        return
+    import fcntl  # noqa: PLC0415 - POSIX only
+
+    held = os.open(data_dir / "lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    try:
+        try:
+            fcntl.flock(held, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise ConfigError(_occupied(data_dir)) from None
+        yield held
+    finally:
+        os.close(held)
+
+
+def _occupied(data_dir: Path) -> str:
+    url = _listening_at(data_dir / "server.json")
+    where = f", at {url}" if url else ""
+    return (
+        f"A marketplace runs in {data_dir} already{where}; use that one with its keys in "
+        f"{data_dir / 'keys.json'}, or name another directory."
+    )
+
+
+def _await_url(process: subprocess.Popen[bytes], server_file: Path) -> str:
     deadline = time.monotonic() + READY_S
     while process.poll() is None and time.monotonic() < deadline:
-        with contextlib.suppress(OSError, ValueError, KeyError):
-            return str(json.loads(told.read_text())["url"])
+        url = _listening_at(server_file)
+        if url:
+            return url
         time.sleep(0.02)
     return ""
+
+
+def _listening_at(server_file: Path) -> str:
+    try:
+        return str(json.loads(server_file.read_text())["url"])
+    except (OSError, ValueError, KeyError):
+        return ""
+
+
+def _close(stream: IO[bytes] | None) -> None:
+    if stream is not None:
+        stream.close()
+
+
+def _close_in_forks(stream: IO[bytes] | None) -> None:
+    """Keep processes forked by the owner's cells from holding the marketplace's input open."""
+    if stream is None or not hasattr(os, "register_at_fork"):
+        return
+    held = weakref.ref(stream)
+    os.register_at_fork(after_in_child=lambda: _close(held()))

@@ -1,4 +1,4 @@
-"""Entry of the supervisor's process: `python -I -S .../supervisor/__main__.py FD`.
+"""Entry of the supervisor's process: `python -I -S .../supervisor/__main__.py FD OWNER`.
 
 An isolated interpreter has no path to this package, so the entry lends it one for as long as
 its imports take.
@@ -8,9 +8,9 @@ import pathlib
 import sys
 
 sys.path.insert(0, str(pathlib.Path(__file__).parents[2]))
-from node3nb.supervisor.server import main  # noqa: E402
+from node3nb.supervisor.server import main
 
 del sys.path[0]
 
 if __name__ == "__main__":
-    main(int(sys.argv[1]))
+    main(int(sys.argv[1]), int(sys.argv[2]))

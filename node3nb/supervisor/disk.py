@@ -3,13 +3,19 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+import stat
+import time
+from collections.abc import Generator, Iterator
 from dataclasses import dataclass
+
+from node3nb.files.beneath import DIRECTORY, make_accessible
 
 #: Directories inside each other beyond which a tree is taken for an attack on its readers.
 MAX_DEPTH = 100
 #: Unit of st_blocks, in bytes (stat(2)).
 BLOCK_BYTES = 512
+#: Entries counted between two looks at the clock.
+_BATCH = 64
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,41 +30,113 @@ class Written:
     too_deep: bool = False
 
 
-def measure(roots: tuple[str, ...], most_files: int) -> Written:
-    """Count what lies below the roots; links are counted, never followed.
+class Survey:
+    """One walk through a job's directories, in as many slices as its reader has time for.
+
+    Goes from directory to directory by descriptor, so that no path is too long for it; links
+    are counted, never followed; a directory closed to its owner is opened.
 
     Parameters
     ----------
     roots
-        Directories; one that is gone or closed to us counts as empty.
+        Directories; one that is gone counts as empty.
     most_files
-        Counting ends soon after this many entries: the limit is passed by then.
+        The walk ends soon after this many entries: the limit is passed by then.
     """
-    total = files = 0
-    too_deep = False
-    queue = [(root, 0) for root in roots]
-    while queue and files <= most_files:
-        path, depth = queue.pop()
-        if depth > MAX_DEPTH:
-            too_deep = True
-            continue
-        for entry_bytes, below in _entries(path):
-            files += 1
-            total += entry_bytes
-            if below:
-                queue.append((below, depth + 1))
-            if files > most_files:
-                break
-    return Written(total, files, too_deep)
+
+    def __init__(self, roots: tuple[str, ...], most_files: int) -> None:
+        self._most_files = most_files
+        self._bytes = self._files = 0
+        self._too_deep = False
+        self._walk = self._entries(roots)
+
+    @property
+    def so_far(self) -> Written:
+        """What has been counted until now."""
+        return Written(self._bytes, self._files, self._too_deep)
+
+    def advance(self, until: float) -> bool:
+        """Count until the monotonic clock shows `until`, in seconds; return whether all is done."""
+        for status in self._walk:
+            self._files += 1
+            self._bytes += status.st_blocks * BLOCK_BYTES
+            if self._files > self._most_files:
+                self._walk.close()
+                return True
+            if self._files % _BATCH == 0 and time.monotonic() >= until:
+                return False
+        return True
+
+    def _entries(self, roots: tuple[str, ...]) -> Generator[os.stat_result, None, None]:
+        """Yield the status of every entry below the roots."""
+        open_now: list[_Directory] = []
+        try:
+            for root in roots:
+                self._enter(root, open_now)
+                while open_now:
+                    yield from self._next(open_now)
+        finally:
+            for directory in open_now:
+                directory.close()
+
+    def _next(self, open_now: list[_Directory]) -> Iterator[os.stat_result]:
+        """Yield the next entry of the deepest open directory, and enter it if it is one too."""
+        directory = open_now[-1]
+        entry = directory.next()
+        if entry is None:
+            open_now.pop().close()
+            return
+        name, status = entry
+        yield status
+        if stat.S_ISDIR(status.st_mode):
+            self._enter(name, open_now)
+
+    def _enter(self, name: str, open_now: list[_Directory]) -> None:
+        if len(open_now) > MAX_DEPTH:
+            self._too_deep = True
+            return
+        try:
+            open_now.append(_Directory(name, open_now[-1].fd if open_now else None))
+        except OSError:
+            return
 
 
-def _entries(path: str) -> Iterator[tuple[int, str]]:
-    """Yield bytes on disk of each entry, with its path when it is a directory."""
+class _Directory:
+    """An open directory and where its reading stands."""
+
+    def __init__(self, name: str, parent: int | None) -> None:
+        self.fd = _open(name, parent)
+        self._entries = os.scandir(self.fd)
+
+    def next(self) -> tuple[str, os.stat_result] | None:
+        """Return name and status of the next entry that is still there; None behind the last."""
+        while True:
+            try:
+                entry = next(self._entries, None)
+                return entry and (entry.name, entry.stat(follow_symlinks=False))
+            except FileNotFoundError:
+                continue
+            except OSError:
+                return None
+
+    def close(self) -> None:
+        self._entries.close()
+        os.close(self.fd)
+
+
+def _open(name: str, parent: int | None) -> int:
     try:
-        with os.scandir(path) as entries:
-            for entry in entries:
-                status = entry.stat(follow_symlinks=False)
-                below = entry.path if entry.is_dir(follow_symlinks=False) else ""
-                yield status.st_blocks * BLOCK_BYTES, below
-    except OSError:
-        return
+        return os.open(name, DIRECTORY, dir_fd=parent)
+    except PermissionError:
+        if parent is None:
+            os.chmod(name, stat.S_IRWXU)
+        else:
+            make_accessible(parent, name, stat.S_IRWXU)
+        return os.open(name, DIRECTORY, dir_fd=parent)
+
+
+def measure(roots: tuple[str, ...], most_files: int) -> Written:
+    """Count all that lies below the roots; see `Survey`."""
+    survey = Survey(roots, most_files)
+    survey.advance(float("inf"))
+    return survey.so_far

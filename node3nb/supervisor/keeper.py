@@ -22,8 +22,6 @@ from node3nb.supervisor.watch import Cause, Watch
 
 #: Seconds between two reports of a running job's usage.
 USAGE_S = 1.0
-
-
 #: What a fork of ours may be larger than we are, before it has become another program.
 FORK_BYTES = 4 << 20
 _READ = selectors.EVENT_READ
@@ -42,8 +40,8 @@ class Keeper:
         self._streams = (Stream("stdout", order), Stream("stderr", order))
         self._main = self._launch_report = self._wake = 0
         self._status: int | None = None
-        self._exec_errno: int | None = None
-        self._started = self._started_at = 0.0
+        self._failure: verdict.Failure | None = None
+        self._launched = self._started = self._started_at = 0.0
         self._watch_due = self._usage_due = 0.0
 
     def keep(self) -> None:
@@ -59,6 +57,7 @@ class Keeper:
         self._selector.register(self._wake, _READ, self._hear_child)
         self._launch_report, report_end = os.pipe()
         stdout, stderr = self._streams
+        self._launched = time.monotonic()
         self._main = os.fork()
         if not self._main:
             fds = (stdout.write_end, stderr.write_end, report_end)
@@ -94,10 +93,15 @@ class Keeper:
         selector.unregister(self._launch_report)
         os.close(self._launch_report)
         if failure:
-            (self._exec_errno,) = launch.FAILURE.unpack(failure)
+            self._failure = verdict.Failure(*launch.FAILURE.unpack(failure))
             return
         self._started, self._started_at = now, time.time()
-        self._tell("started", started_at=self._started_at, startup_ms=self._startup_ms())
+        self._tell(
+            "started",
+            started_at=self._started_at,
+            startup_ms=self._startup_ms(),
+            main=self._main,
+        )
 
     def _startup_ms(self) -> float:
         return self._started * 1e3 - self._order.asked_ns / 1e6
@@ -111,13 +115,13 @@ class Keeper:
             self._ladder.ask(Cause("cancelled", "The job was cancelled."), self._main, now)
 
     def _measure(self, now: float) -> None:
-        cause = self._watch.check(now)
+        cause = self._watch.check(now) if self._started else None
         for stream in self._streams:
             stream.refill(self._selector, now)
             cause = cause or stream.flood()
         if cause:
             self._ladder.kill(cause, now)
-        elif self._started and now - self._started > self._order.timeout_s:
+        elif now - (self._started or self._launched) > self._order.timeout_s:
             limit = f"The job ran longer than its limit of {self._order.timeout_s:g} s."
             self._ladder.ask(Cause("timed_out", limit), self._main, now)
         if now >= self._usage_due:
@@ -148,13 +152,20 @@ class Keeper:
         written = self._watch.written()
         used = resource.getrusage(resource.RUSAGE_CHILDREN)
         peak = max(self._watch.peak_memory_bytes, _largest_child(used))
-        account = verdict.Account(self._status, self._exec_errno, peak, written, self._ladder.cause)
+        account = verdict.Account(
+            status=self._status,
+            failure=self._failure,
+            peak_memory_bytes=peak,
+            written=written,
+            cause=self._ladder.cause,
+            last_words=self._streams[1].log.last_line,
+        )
         return {
             **verdict.ending(self._order, account),
             "started_at": self._started_at,
             "startup_ms": self._startup_ms() if self._started else 0.0,
             "wall_s": now - self._started if self._started else 0.0,
-            "cpu_s": used.ru_utime + used.ru_stime,
+            "cpu_s": max(used.ru_utime + used.ru_stime, self._watch.cpu_s),
             "peak_memory_bytes": peak,
             "peak_processes": self._watch.peak_processes,
             "written_bytes": written.bytes,
@@ -189,9 +200,21 @@ def keep(order: Order, grant: Grant, channel: Channel) -> NoReturn:
     code = 1
     try:
         linux.adopt_orphans()
-        Keeper(order, grant, channel).keep()
+        tree.remember_groups()
+        _keep(order, grant, channel)
         os.set_blocking(channel.fileno(), True)
         channel.flush()
         code = 0
     finally:
         os._exit(code)
+
+
+def _keep(order: Order, grant: Grant, channel: Channel) -> None:
+    """Run the job; whatever goes wrong with us ends it and is its account."""
+    try:
+        Keeper(order, grant, channel).keep()
+    except Exception as error:  # noqa: BLE001 - nobody else is there to tell
+        tree.kill_below(os.getpid())
+        cause = Cause("internal", f"The job could not be watched: {error or type(error).__name__}.")
+        account = verdict.without_account(cause, {})
+        channel.send({"event": "ended", "job": order.job, **account})

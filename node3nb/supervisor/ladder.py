@@ -41,10 +41,14 @@ class Ladder:
 
 
 def _terminate(main: int) -> None:
-    """Signal the group, or the process alone in the instant before it has made its group."""
+    """Ask the group, or the process alone in the instant before it has made its group.
+
+    A process that is stopped hears nothing before it is continued.
+    """
     for send in (os.killpg, os.kill):
         try:
             send(main, signal.SIGTERM)
+            send(main, signal.SIGCONT)
         except (ProcessLookupError, PermissionError):
             continue
         return

@@ -10,8 +10,11 @@ from typing import NoReturn
 from node3nb.supervisor import limits, linux
 from node3nb.supervisor.orders import Grant, Order
 
-#: What the job's process writes when it can't become the program: an errno.
-FAILURE = struct.Struct("!i")
+#: What the job's process writes when it can't become the program: whether it was at the
+#: program already, and an errno.
+FAILURE = struct.Struct("!?i")
+#: Above every descriptor the supervisor ever has: it starts with one and needs few a job.
+DESCRIPTORS_END = 1 << 16
 
 
 def become(order: Order, grant: Grant, fds: tuple[int, int, int]) -> NoReturn:
@@ -26,6 +29,7 @@ def become(order: Order, grant: Grant, fds: tuple[int, int, int]) -> NoReturn:
         a failure; the last is closed by the kernel when the program starts.
     """
     stdout, stderr, report = fds
+    prepared = False
     try:
         os.setsid()
         linux.die_with_parent()
@@ -35,9 +39,10 @@ def become(order: Order, grant: Grant, fds: tuple[int, int, int]) -> NoReturn:
         report = _place_descriptors(stdout, stderr, report)
         limits.apply(order, grant)
         linux.forbid_new_privileges()
+        prepared = True
         os.execvpe(order.argv[0], order.argv, order.env)  # noqa: S606 - a list, never a shell
-    except OSError as error:
-        os.write(report, FAILURE.pack(error.errno or 0))
+    except Exception as error:  # noqa: BLE001 - whatever it is, the keeper has to know
+        os.write(report, FAILURE.pack(prepared, getattr(error, "errno", None) or 0))
     finally:
         os._exit(125)
 
@@ -61,9 +66,5 @@ def _place_descriptors(stdout: int, stderr: int, report: int) -> int:
     for target, fd in enumerate(high[:3]):
         os.dup2(fd, target, inheritable=True)
     os.dup2(high[3], 3, inheritable=False)
-    os.closerange(4, _descriptors_end())
+    os.closerange(4, DESCRIPTORS_END)
     return 3
-
-
-def _descriptors_end() -> int:
-    return max(os.sysconf("SC_OPEN_MAX"), 4096) if hasattr(os, "sysconf") else 4096

@@ -8,9 +8,10 @@ from pathlib import Path
 
 from node3nb.supervisor.orders import Grant, Order
 
-#: Room above the memory limit before the kernel refuses an allocation: the watch that measures
-#: the whole tree comes first, and can say why.
+#: Room above the memory limit before the kernel refuses an allocation, at least and as one part
+#: of the limit: the watch that measures the whole tree comes first, and can say why.
 DATA_SLACK_BYTES = 64 << 20
+DATA_SLACK_PART = 4
 #: Room above the disk limit for one file, so that reaching it is seen as passing the limit.
 FILE_SLACK_BYTES = 1 << 16
 #: Descriptors a job may hold open.
@@ -23,7 +24,7 @@ OWNER_TASKS = 512
 
 def apply(order: Order, grant: Grant) -> None:
     """Limit this process, and all it starts; RLIMIT_NPROC counts the owner's tasks too."""
-    data = order.memory_bytes + DATA_SLACK_BYTES
+    data = order.memory_bytes + max(DATA_SLACK_BYTES, order.memory_bytes // DATA_SLACK_PART)
     _lower(resource.RLIMIT_CORE, CORE_BYTES)
     _lower(resource.RLIMIT_NOFILE, OPEN_FILES)
     _lower(resource.RLIMIT_FSIZE, order.disk_bytes + FILE_SLACK_BYTES)
@@ -52,8 +53,13 @@ def _give_way(cores: tuple[int, ...]) -> None:
 
 
 def tasks_of_user() -> int:
-    """Return how many processes and threads the user has; 0 where the kernel does not tell."""
+    """Return how many processes and threads the user has.
+
+    0 where the kernel does not tell, and for root, whose tasks it does not limit (getrlimit(2)).
+    """
     total = 0
+    if not os.getuid():
+        return total
     for entry in os.scandir("/proc") if os.path.isdir("/proc/self/task") else ():
         try:
             if entry.name.isdigit() and entry.stat().st_uid == os.getuid():

@@ -7,14 +7,18 @@ import time
 from dataclasses import dataclass
 
 from node3nb.supervisor import disk, tree
+from node3nb.supervisor.memory import MemoryGauge
 from node3nb.supervisor.orders import Order
+from node3nb.supervisor.processes import Process
 
-#: Seconds between two measurements of the tree.
+#: Seconds between two measurements of the tree, at the least.
 TREE_S = 0.05 if tree.HAS_PROC else 0.25
-#: Seconds between two measurements of the disk, at the least.
+#: Measuring the tree may take one part in this many of the time.
+TREE_SHARE = 5
+#: Seconds between the end of one survey of the disk and the next.
 DISK_S = 0.25
-#: A measurement of the disk may take one part in this many of the time.
-DISK_SHARE = 20
+#: Seconds that a survey of the disk may take between two measurements of the tree.
+DISK_SLICE_S = 0.005
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,8 +36,9 @@ class Watch:
 
     def __init__(self, order: Order) -> None:
         self._order = order
-        self._shared_bytes = 0
-        self._disk_due = 0.0
+        self._gauge = MemoryGauge(order.memory_bytes)
+        self._survey: disk.Survey | None = None
+        self._tree_due = self._disk_due = 0.0
         #: Largest memory of the tree so far, in bytes.
         self.peak_memory_bytes = 0
         #: Most processes at one time so far.
@@ -45,15 +50,16 @@ class Watch:
 
     def check(self, now: float) -> Cause | None:
         """Measure what is due and return the first limit passed, if any."""
-        return self._check_tree() or (self._check_disk(now) if now >= self._disk_due else None)
+        cause = None
+        if now >= self._tree_due:
+            cause = self._check_tree(now)
+            self._tree_due = now + (time.monotonic() - now) * TREE_SHARE
+        return cause or self._check_disk(time.monotonic())
 
-    def _check_tree(self) -> Cause | None:
+    def _check_tree(self, now: float) -> Cause | None:
         processes = tree.descendants(os.getpid())
-        resident = sum(process.memory_bytes for process in processes)
-        if resident - self._shared_bytes > self._order.memory_bytes:
-            self._shared_bytes = resident - tree.proportional_bytes(processes)
-        self.memory_bytes = resident - max(self._shared_bytes, 0)
-        self.cpu_s = sum(process.cpu_s for process in processes)
+        self.memory_bytes = self._gauge.measure(processes, now)
+        self.cpu_s = max(self.cpu_s, sum(process.cpu_s for process in processes))
         self.peak_memory_bytes = max(self.peak_memory_bytes, self.memory_bytes)
         self.peak_processes = max(self.peak_processes, len(processes))
         return self._too_much_memory() or self._too_many_tasks(processes)
@@ -63,7 +69,7 @@ class Watch:
             return None
         return out_of_memory(self.memory_bytes, self._order)
 
-    def _too_many_tasks(self, processes: list[tree.Process]) -> Cause | None:
+    def _too_many_tasks(self, processes: list[Process]) -> Cause | None:
         tasks = sum(process.threads for process in processes)
         if tasks <= self._order.processes:
             return None
@@ -71,12 +77,23 @@ class Watch:
         return Cause("signaled", f"The job had {tasks} processes and threads; its limit is {most}.")
 
     def _check_disk(self, now: float) -> Cause | None:
-        cause = over_disk(self.written(), self._order)
-        self._disk_due = now + max(DISK_S, (time.monotonic() - now) * DISK_SHARE)
-        return cause
+        """Go on with the survey of the disk, or begin the next when its time has come."""
+        if self._survey is None:
+            if now < self._disk_due:
+                return None
+            self._survey = self._new_survey()
+        done = self._survey.advance(now + DISK_SLICE_S)
+        written = self._survey.so_far
+        if done:
+            self._survey = None
+            self._disk_due = time.monotonic() + DISK_S
+        return over_disk(written, self._order)
+
+    def _new_survey(self) -> disk.Survey:
+        return disk.Survey(self._order.writable, self._order.disk_files)
 
     def written(self) -> disk.Written:
-        """Measure the disk now."""
+        """Measure the whole disk now."""
         return disk.measure(self._order.writable, self._order.disk_files)
 
 

@@ -17,6 +17,7 @@ from node3nb.marketplace.keys import Role
 
 #: Bound of every call, in seconds.
 CALL_S = 30
+FINAL = {"completed", "failed", "cancelled"}
 MACHINE = {"wallet_address": "0xabc", "gpu_model": "none", "gpu_vendor": "none", "gpu_memory": 0}
 BASE_QUERY = {
     "gpu_model": "none",

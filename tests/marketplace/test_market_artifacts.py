@@ -9,9 +9,9 @@ import socket
 import pytest
 from marketplace.market_parts import Market, Person, SetClock, eventually, refusal, said
 
-from node3nb.marketplace.settings import Settings
-
 CONTENT = os.urandom(3 << 20)
+#: The bound that conftest.py sets.
+MAX_BYTES = 4 << 20
 SHA256 = hashlib.sha256(CONTENT).hexdigest()
 
 
@@ -54,24 +54,20 @@ def test_a_download_of_a_changed_file_starts_again(market: Market, agent: Person
     assert (answer.status_code, answer.content) == (200, b"other")
 
 
-def test_outputs_sent_again_replace_the_earlier_ones(
-    market: Market, agent: Person, settings: Settings
-) -> None:
+def test_outputs_sent_again_replace_the_earlier_ones(market: Market, agent: Person) -> None:
     job_id, path = held(market, agent)
     for content in (b"one", b"one", b"two"):
         said(agent.put(path, content))
-    kept = settings.data_dir / "artifacts" / job_id
+    kept = market.data_dir / "artifacts" / job_id
     assert [file.read_bytes() for file in kept.iterdir()] == [b"two"]
 
 
-def test_a_wrong_checksum_is_refused_and_nothing_kept(
-    market: Market, agent: Person, settings: Settings
-) -> None:
+def test_a_wrong_checksum_is_refused_and_nothing_kept(market: Market, agent: Person) -> None:
     _, path = held(market, agent)
     answer = agent.put(path, CONTENT, headers={"X-Content-SHA256": "0" * 64})
     assert refusal(answer)[0] == 422
     assert refusal(market.consumer.get(path))[0] == 404
-    assert list((settings.data_dir / "artifacts" / "arriving").iterdir()) == []
+    assert list((market.data_dir / "artifacts" / "arriving").iterdir()) == []
 
 
 def test_a_malformed_checksum_is_refused(market: Market, agent: Person) -> None:
@@ -82,14 +78,12 @@ def test_a_malformed_checksum_is_refused(market: Market, agent: Person) -> None:
 
 
 @pytest.mark.parametrize("announced", [True, False])
-def test_too_large_a_file_is_refused(
-    market: Market, agent: Person, settings: Settings, *, announced: bool
-) -> None:
+def test_too_large_a_file_is_refused(market: Market, agent: Person, *, announced: bool) -> None:
     _, path = held(market, agent)
-    content = bytes(settings.max_artifact_bytes + 1)
+    content = bytes(MAX_BYTES + 1)
     body = content if announced else iter([content])
     assert refusal(agent.put(path, body))[0] == 413
-    assert list((settings.data_dir / "artifacts" / "arriving").iterdir()) == []
+    assert list((market.data_dir / "artifacts" / "arriving").iterdir()) == []
 
 
 def test_a_stream_of_unknown_length_is_kept(market: Market, agent: Person) -> None:
@@ -97,16 +91,14 @@ def test_a_stream_of_unknown_length_is_kept(market: Market, agent: Person) -> No
     assert said(agent.put(path, iter([CONTENT[:7], CONTENT[7:]])))["sha256"] == SHA256
 
 
-def test_a_body_that_ends_early_is_not_kept(
-    market: Market, agent: Person, settings: Settings
-) -> None:
+def test_a_body_that_ends_early_is_not_kept(market: Market, agent: Person) -> None:
     job_id, path = held(market, agent)
     host, port = market.url.removeprefix("http://").split(":")
     with socket.create_connection((host, int(port)), timeout=10) as connection:
         head = f"PUT {path} HTTP/1.1\r\nHost: x\r\nX-API-Key: {agent.key}\r\nContent-Length: 100"
         connection.sendall(f"{head}\r\n\r\nhalf".encode())
         eventually(lambda: market.consumer.status(job_id) == "uploading")
-    arriving = settings.data_dir / "artifacts" / "arriving"
+    arriving = market.data_dir / "artifacts" / "arriving"
     eventually(lambda: not list(arriving.iterdir()))
     assert refusal(market.consumer.get(path))[0] == 404
 

@@ -171,11 +171,11 @@ def test_counts_liveness_and_lists(market: Market, agent: BaseAgent) -> None:
     job_id = create(market)
     assert said(market.nobody.get("/health"))["status"] == "healthy"
     assert said(market.nobody.get("/api/status"))["jobs"]["available"] == 1
-    assert said(market.admin.get("/api/admin/stats"))["agents"] == {"total": 1, "active": 1}
-    assert [job["job_id"] for job in said(market.admin.get("/api/jobs"))["jobs"]] == [job_id]
-    (listed,) = said(market.admin.get("/api/marketplace/agents"))["agents"]
-    assert listed["agent_id"] == agent.agent_id
-    assert "wallet_address" not in listed
+    assert said(market.admin.get("/api/admin/stats"))["agents"]["active"] >= 1
+    assert said(market.admin.get("/api/jobs?limit=1"))["jobs"][0]["job_id"] == job_id
+    agents = said(market.admin.get("/api/marketplace/agents?limit=1000"))["agents"]
+    assert agent.agent_id in {each["agent_id"] for each in agents}
+    assert all("wallet_address" not in each for each in agents)
 
 
 def test_a_base_query_needs_none_of_our_fields(market: Market) -> None:

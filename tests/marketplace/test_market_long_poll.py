@@ -8,7 +8,7 @@ from collections.abc import Callable
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 
 import pytest
-from marketplace.market_parts import BASE_QUERY, CALL_S, Market, Person, SetClock, eventually, said
+from marketplace.market_parts import BASE_QUERY, CALL_S, Market, Person, SetClock, said
 
 from node3nb.marketplace import waiting
 from node3nb.marketplace.app import create_app
@@ -29,10 +29,9 @@ def poll(agent: Person, **query: object) -> list[str]:
     return agent.offered(wait_s=LONG_S, free_slots=1, **query)
 
 
-def settle(market: Market, agents: int) -> None:
-    """Let agents that were just started arrive in the waiting room."""
-    eventually(lambda: said(market.nobody.get("/api/status"))["agents"]["total"] == agents)
-    threading.Event().wait(0.5)
+def settle() -> None:
+    """Let agents that were just started arrive; one that is late is served all the same."""
+    threading.Event().wait(0.3)
 
 
 def test_a_poll_is_answered_at_once_when_a_job_is_there(market: Market) -> None:
@@ -49,10 +48,10 @@ def test_each_job_wakes_exactly_one_agent(market: Market) -> None:
     agents = [market.agent() for _ in range(8)]
     with ThreadPoolExecutor(8) as pool:
         polls = [pool.submit(agent.offered, wait_s=3, free_slots=1) for agent in agents]
-        settle(market, 8)
+        settle()
         job_ids = [market.consumer.submit() for _ in range(3)]
         answers = [poll.result(CALL_S) for poll in polls]
-    assert sorted(sum(answers, [])) == sorted(job_ids)
+    assert sorted(job_id for answer in answers for job_id in answer) == sorted(job_ids)
     assert sorted(map(len, answers)) == [0, 0, 0, 0, 0, 1, 1, 1]
 
 
@@ -61,7 +60,7 @@ def test_only_an_agent_that_fits_is_woken(market: Market) -> None:
     with ThreadPoolExecutor(2) as pool:
         first = pool.submit(small.offered, wait_s=2, gpu_memory=1)
         second = pool.submit(poll, large, gpu_memory=2)
-        settle(market, 2)
+        settle()
         job_id = market.consumer.submit(gpu_memory_required=2)
         assert second.result(CALL_S) == [job_id]
         assert first.result(CALL_S) == []
@@ -93,7 +92,7 @@ def test_a_job_that_is_queued_again_wakes_an_agent(
     lease = holder.lease(job_id)
     with ThreadPoolExecutor(1) as pool:
         woken = pool.submit(poll, agent, gpu_memory=1)
-        settle(market, 2)
+        settle()
         said(holder.post(f"/api/jobs/{job_id}/release", {"lease_id": lease}))
         assert woken.result(CALL_S) == [job_id]
         requeue(market, job_id, holder, clock)
@@ -105,7 +104,7 @@ def test_an_input_wakes_an_agent(market: Market) -> None:
     agent, job_id = market.agent(), market.consumer.submit(awaits_input=True)
     with ThreadPoolExecutor(1) as pool:
         woken = pool.submit(poll, agent)
-        settle(market, 1)
+        settle()
         said(market.consumer.put(f"/api/jobs/{job_id}/input", b"x"))
         assert woken.result(CALL_S) == [job_id]
 
@@ -114,7 +113,7 @@ def test_a_job_nobody_accepts_is_offered_to_the_next(market: Market) -> None:
     agents = [market.agent() for _ in range(2)]
     with ThreadPoolExecutor(2) as pool:
         polls: list[Future[list[str]]] = [pool.submit(poll, agent) for agent in agents]
-        settle(market, 2)
+        settle()
         job_id = market.consumer.submit()
         done, _ = wait(polls, CALL_S, FIRST_COMPLETED)
         assert done
@@ -130,10 +129,10 @@ def test_a_job_is_not_lost_on_an_agent_that_has_left(market: Market) -> None:
             f"POST /api/jobs/available HTTP/1.1\r\nHost: x\r\nX-API-Key: {leaver.key}\r\n"
             f"Content-Type: application/json\r\nContent-Length: {len(body)}\r\n\r\n{body}".encode()
         )
-        settle(market, 2)
+        settle()
     with ThreadPoolExecutor(1) as pool:
         woken = pool.submit(poll, agent)
-        settle(market, 2)
+        settle()
         job_id = market.consumer.submit()
         assert woken.result(CALL_S) == [job_id]
 
@@ -143,7 +142,7 @@ def test_polls_are_let_go_when_the_server_stops(settings: Settings, clock: SetCl
         with running(settings, clock) as url:
             market = Market(url, settings.data_dir)
             polls = [pool.submit(market.agent().offered, wait_s=LONG_S) for _ in range(4)]
-            settle(market, 4)
+            settle()
         assert [each.result(CALL_S) for each in polls] == [[], [], [], []]
         market.close()
 

@@ -1,0 +1,67 @@
+"""A cell as a job: what is asked of this machine, or of a marketplace."""
+
+from __future__ import annotations
+
+import argparse
+from typing import Any
+
+from node3nb.jobs import Isolation, JobSpec, Network, Requirements, ResourceLimits
+
+#: The file the cell becomes.
+FILE = "cell.py"
+#: What runs it.
+COMMAND = ("python", FILE)
+#: The kind of work, for lists.
+JOB_TYPE = "cell"
+
+
+def spec(body: str, args: argparse.Namespace) -> JobSpec:
+    """Return the job that a cell is, with what its line asks.
+
+    Raises
+    ------
+    JobSpecError
+        A value that no job may have, named.
+    """
+    asked = {
+        "memory_bytes": args.memory,
+        "timeout_s": args.timeout,
+        "cpus": args.cpus,
+        "disk_bytes": args.disk,
+    }
+    return JobSpec(
+        command=COMMAND,
+        job_type=JOB_TYPE,
+        files={FILE: body},
+        environment=dict(args.env),
+        limits=ResourceLimits(**_given(asked)),
+        requirements=Requirements(
+            network=Network(args.network),
+            isolation=Isolation(args.isolation) if args.isolation else None,
+        ),
+    )
+
+
+def submission(body: str, args: argparse.Namespace) -> dict[str, Any]:
+    """Return the same job in the words of the marketplace's protocol."""
+    needs = {
+        "memory_bytes": args.memory,
+        "cpus": args.cpus,
+        "disk_bytes": args.disk,
+        "isolation": args.isolation,
+        "network": args.network,
+    }
+    asked = {
+        "command": list(COMMAND),
+        "job_type": JOB_TYPE,
+        "files": {FILE: body},
+        "environment": dict(args.env),
+        "timeout": args.timeout,
+        "reward": args.reward,
+        "requirements": _given(needs),
+    }
+    return _given(asked)
+
+
+def _given(values: dict[str, Any]) -> dict[str, Any]:
+    return {name: value for name, value in values.items() if value is not None}

@@ -1,0 +1,54 @@
+"""Completion of `%node3`: subcommands, options, and the values they choose from."""
+
+from __future__ import annotations
+
+import argparse
+import re
+from collections.abc import Callable, Iterable
+from typing import Any
+
+from IPython.core.completer import CompletionContext, SimpleCompletion, context_matcher
+
+from node3nb.notebook import commands
+from node3nb.notebook.commands import COMMANDS
+
+_LINE = re.compile(r"^(?:%%|(?:\s*[\w.]+\s*=)?\s*%)node3\s+(?P<rest>.*)$")
+
+
+def matcher(job_ids: Callable[[], Iterable[str]]) -> Any:
+    """Return what IPython's completer asks; `job_ids` names the jobs there are now."""
+
+    @context_matcher()  # type: ignore[untyped-decorator, unused-ignore]
+    def node3_matcher(context: CompletionContext) -> dict[str, Any]:
+        line = _LINE.match(context.text_until_cursor)
+        if line is None:
+            return {"completions": [], "suppress": False}
+        *before, begun = re.split(r"\s+", line["rest"])
+        found = sorted(word for word in words(before, job_ids) if word.startswith(begun))
+        return {
+            "completions": [SimpleCompletion(text=word, type="param") for word in found],
+            "matched_fragment": begun,
+            "suppress": True,
+        }
+
+    return node3_matcher
+
+
+def words(before: list[str], job_ids: Callable[[], Iterable[str]]) -> Iterable[str]:
+    """Return what may follow the words that stand there already."""
+    if not before:
+        return COMMANDS
+    if before[0] not in COMMANDS:
+        return ()
+    parser = commands.parser(before[0])
+    asked = parser.options.get(before[-1])
+    if asked is not None and asked.nargs != 0:
+        return _choices(asked)
+    options = [name for name in parser.options if name.startswith("--") and name not in before]
+    values = [value for each in parser.positionals for value in _choices(each)]
+    ids = job_ids() if before[0] == "logs" else ()
+    return [*options, *values, *ids]
+
+
+def _choices(action: argparse.Action) -> list[str]:
+    return [str(choice) for choice in action.choices or ()]

@@ -1,0 +1,141 @@
+"""How a notebook shows what comes from the layers below, which know nothing of notebooks."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from node3nb.agent.records import Snapshot
+from node3nb.jobs import ExitReason, JobResult, OutputFile
+from node3nb.marketplace.process import MarketplaceProcess
+from node3nb.notebook import page
+from node3nb.notebook.jobs_list import Jobs
+from node3nb.provider import Provider
+from node3nb.sizes import shown_bytes
+
+#: Jobs and outputs listed within another display.
+LISTED = 10
+
+
+def register(formatter: Any) -> None:
+    """Teach a shell's display formatter the types of the layers below."""
+    for kind, (text, html) in SHOWN.items():
+        formatter.formatters["text/plain"].for_type(kind, _printer(text))
+        formatter.formatters["text/html"].for_type(kind, html)
+
+
+def unregister(formatter: Any) -> None:
+    """Have it forget them."""
+    for kind in SHOWN:
+        formatter.formatters["text/plain"].pop(kind, None)
+        formatter.formatters["text/html"].pop(kind, None)
+
+
+def _printer(text: Callable[[Any], str]) -> Callable[[Any, Any, bool], None]:
+    def print_into(shown: Any, printer: Any, cycle: bool) -> None:
+        del cycle
+        printer.text(text(shown))
+
+    return print_into
+
+
+def result_text(result: JobResult) -> str:
+    """Return a job's end as plain text."""
+    return page.paragraphs(
+        f"{_headline(result)} {page.line(result.message, 600)}".strip(),
+        page.quoted("stdout", result.stdout),
+        page.quoted("stderr", result.stderr),
+        _outputs_text(result.outputs),
+        _measured(result),
+    )
+
+
+def result_html(result: JobResult) -> str:
+    """Return a job's end as HTML."""
+    return page.paragraphs(
+        f"<p><strong>{page.escape(_headline(result))}</strong></p>",
+        page.sentence(result.message),
+        page.pre("stdout", result.stdout, name=".stdout"),
+        page.pre("stderr", result.stderr, name=".stderr"),
+        page.table("Outputs", ("path", "size"), map(_output_row, result.outputs[:LISTED]))
+        if result.outputs
+        else "",
+        f'<p style="opacity: 0.75">{page.escape(_measured(result))}</p>',
+    )
+
+
+def snapshot_text(now: Snapshot) -> str:
+    """Return a provider's state as plain text."""
+    told = [f"{name:<12} {page.line(str(value), 300)}" for name, value in _standing(now)]
+    return page.paragraphs(*told, repr(Jobs(now.jobs[:LISTED])) if now.jobs else "")
+
+
+def snapshot_html(now: Snapshot) -> str:
+    """Return a provider's state as HTML."""
+    listed = Jobs(now.jobs[:LISTED])._repr_html_() if now.jobs else ""
+    return page.paragraphs(page.facts(_standing(now)), listed)
+
+
+def _standing(now: Snapshot) -> list[tuple[str, object]]:
+    level = f"isolation level {now.isolation}" if now.isolation else "isolation not known yet"
+    waiting = f", {now.undelivered} results wait to be sent" if now.undelivered else ""
+    return [
+        ("provider", f"{now.state}: {now.reason}"),
+        ("marketplace", now.marketplace_url),
+        ("agent", now.agent_id or "not registered yet"),
+        ("runs", f"{now.slots} at once, {' or '.join(now.executors) or 'nothing'}, {level}"),
+        ("done", f"{now.completed} completed, {now.failed} not{waiting}"),
+        ("earned", f"{now.earned:g}"),
+    ]
+
+
+def _headline(result: JobResult) -> str:
+    return f"Job {page.line(result.job_id)[:12]} {result.state} ({_ending(result)})."
+
+
+def _ending(result: JobResult) -> str:
+    if result.reason is ExitReason.EXITED:
+        return f"exit code {result.exit_code}"
+    if result.reason is ExitReason.SIGNALED:
+        return f"signal {result.signal}"
+    return result.reason.replace("_", " ")
+
+
+def _measured(result: JobResult) -> str:
+    """Return what the run took, and where it ran."""
+    if result.started_at is None:
+        return "It did not start."
+    usage = result.usage
+    memory = f"{shown_bytes(usage.peak_memory_bytes)} of memory" if usage.peak_memory_bytes else ""
+    where = f"{result.executor}, isolation level {result.isolation}"
+    took = [f"{result.wall_s:.2f} s", f"{usage.cpu_s:.2f} s of CPU", memory, where]
+    return " · ".join(part for part in took if part)
+
+
+def _outputs_text(outputs: tuple[OutputFile, ...]) -> str:
+    if not outputs:
+        return ""
+    named = ", ".join(" ".join(_output_row(each)) for each in outputs[:LISTED])
+    more = f" and {len(outputs) - LISTED} more" if len(outputs) > LISTED else ""
+    return f"outputs: {named}{more}"
+
+
+def _output_row(output: OutputFile) -> tuple[str, str]:
+    return page.line(output.path, 60), f"({shown_bytes(output.bytes)})"
+
+
+def _market_text(market: MarketplaceProcess) -> str:
+    doing = "runs" if market.alive else "has ended"
+    return f"A local marketplace {doing} at {market.url}; its keys are in {market.keys_file}."
+
+
+#: Each type with how it is shown as plain text and as HTML.
+SHOWN: dict[type, tuple[Callable[[Any], str], Callable[[Any], str]]] = {
+    JobResult: (result_text, result_html),
+    Snapshot: (snapshot_text, snapshot_html),
+    Provider: (
+        lambda provider: snapshot_text(provider.snapshot()),
+        lambda provider: snapshot_html(provider.snapshot()),
+    ),
+    MarketplaceProcess: (_market_text, lambda market: page.sentence(_market_text(market))),
+}

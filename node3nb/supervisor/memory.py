@@ -1,0 +1,61 @@
+"""How much memory a tree of processes needs, with what they share counted once."""
+
+from __future__ import annotations
+
+import time
+
+from node3nb.supervisor import linux, proc
+from node3nb.supervisor.processes import Process
+
+#: Exact measurements of a tree within its limit: seconds between two at the least, and one part
+#: of the time at the most.
+EXACT_S = 1.0
+EXACT_SHARE = 20
+
+
+class MemoryGauge:
+    """Measures one tree again and again, exactly only where it matters.
+
+    Resident memory is cheap to read, but a page shared by many processes counts for each.  So
+    the exact figure is taken when the cheap one passes the limit; from then on, what is added
+    to resident memory is taken for unshared until the exact figure is taken again.
+
+    Parameters
+    ----------
+    limit
+        Bytes above which only the exact figure counts.
+    """
+
+    def __init__(self, limit: int) -> None:
+        self._limit = limit
+        self._exact = self._lowest = 0
+        self._due = 0.0
+
+    def measure(self, processes: list[Process], now: float) -> int:
+        """Return the tree's memory in bytes: never less than it is, as far as can be seen."""
+        resident = sum(process.memory_bytes for process in processes)
+        self._lowest = min(self._lowest, resident)
+        most = min(self._exact + resident - self._lowest, resident)
+        if most > self._limit or (len(processes) > 1 and now >= self._due):
+            most = self._measure_exactly(processes, resident, now)
+        return most
+
+    def _measure_exactly(self, processes: list[Process], resident: int, now: float) -> int:
+        self._exact = min(proportional_bytes(processes), resident)
+        self._lowest = resident
+        self._due = now + max(EXACT_S, (time.monotonic() - now) * EXACT_SHARE)
+        return self._exact
+
+
+def proportional_bytes(processes: list[Process]) -> int:
+    """Return the memory of the processes with every shared page counted once between them.
+
+    A process in the address space of its parent (vfork(2)) adds nothing.  Where the kernel does
+    not tell shares, resident memory stands in.
+    """
+    pids = {process.pid for process in processes}
+    return sum(
+        proc.proportional_bytes(process.pid) or process.memory_bytes
+        for process in processes
+        if process.parent not in pids or not linux.share_memory(process.pid, process.parent)
+    )
