@@ -84,7 +84,8 @@ class Node3Magics(Magics):
         `%node3` alone lists what there is; every subcommand takes `--help`.
         """
         try:
-            return self._obey(line, cell)
+            answer = self._obey(line, cell)
+            return None if self._silenced(line, cell) else answer
         except HelpAsked as asked:
             print(asked)  # noqa: T201 - the reader's own cell asked for it
         except Interrupted as interrupted:
@@ -115,6 +116,17 @@ class Node3Magics(Magics):
             raise
         self._keep(args.name, answer)
         return answer
+
+    def _silenced(self, line: str, cell: str | None) -> bool:
+        """Whether a `;` at the end asks for no display; an assignment gets its value all the same.
+
+        IPython looks for the `;` in the cell as it is after translation, and misses it.
+        """
+        if not line.rstrip().endswith(";"):
+            return False
+        typed = (self._shell.history_manager.input_hist_raw or [""])[-1].strip().splitlines()[-1:]
+        alone = [each.split() for each in typed] == [["%node3", *line.split()]]
+        return alone or cell is not None
 
     def _keep(self, name: str | None, answer: object) -> None:
         if name is not None:
@@ -187,6 +199,8 @@ class Node3Magics(Magics):
         job = SubmittedJob(client, client.submit(asked, idempotency_key=new_job_id()))
         if not args.wait:
             return job
+        if self._session.is_ours(client.url) and Provider.current() is None:
+            print("The job waits for a provider; `%node3 start` starts one.")  # noqa: T201
         try:
             return job.wait()
         except KeyboardInterrupt:

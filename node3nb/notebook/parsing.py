@@ -132,7 +132,9 @@ def _expand(word: str, names: Mapping[str, Any]) -> str:
 
 def unexpected(what: str, word: str, known: Iterable[str]) -> str:
     """Return a sentence about a word nobody knows, with the nearest that is known."""
-    near = difflib.get_close_matches(word.partition("=")[0], list(known), n=1, cutoff=0.5)
+    asked, names = word.partition("=")[0], list(known)
+    begun = [name for name in names if asked.strip("-") and name.startswith(asked)]
+    near = begun or difflib.get_close_matches(asked, names, n=1, cutoff=0.5)
     hint = f"; did you mean {near[0]}?" if near else "."
     return f"There is no {what} {ascii(word)[1:-1]} here{hint}"
 

@@ -106,8 +106,14 @@ class Session:
         if given is not None and not given.exists():
             raise ConfigError(f"keys: {given} is not there; name a file of keys.")
         market = self.market
-        ours = market is not None and config.origin(url) == config.origin(market.url)
-        return config.key(kind, url, market.keys_file if market and ours and not given else given)
+        if given is None and market is not None and self.is_ours(url):
+            given = market.keys_file
+        return config.key(kind, url, given)
+
+    def is_ours(self, url: str) -> bool:
+        """Whether a marketplace is the one this notebook has started."""
+        market = self.market
+        return market is not None and config.origin(url) == config.origin(market.url)
 
     def consumer(
         self, given_url: str | None, keys_file: Path | None, *, allow_insecure_http: bool

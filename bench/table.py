@@ -1,0 +1,18 @@
+"""`make bench`: every figure, measured now, as one table."""
+
+from __future__ import annotations
+
+import bench_agent
+import bench_native
+import bench_store
+
+
+def main() -> None:
+    """Measure and print."""
+    for room in (bench_native, bench_agent, bench_store):
+        for what, figure in room.rows():
+            print(f"{what:<60} {figure}", flush=True)
+
+
+if __name__ == "__main__":
+    main()
