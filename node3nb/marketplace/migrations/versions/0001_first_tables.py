@@ -12,6 +12,17 @@ depends_on = None
 
 
 def upgrade() -> None:
+    _create_agents()
+    _create_keys()
+    _create_jobs()
+    _index_jobs()
+    _create_artifacts()
+    _create_events()
+    _index_events()
+    _create_leases()
+
+
+def _create_agents() -> None:
     op.create_table(
         "agents",
         sa.Column("agent_id", sa.Text(), nullable=False),
@@ -25,6 +36,9 @@ def upgrade() -> None:
         sa.Column("seen_at", sa.Float(), nullable=False),
         sa.PrimaryKeyConstraint("agent_id", name=op.f("pk_agents")),
     )
+
+
+def _create_keys() -> None:
     op.create_table(
         "keys",
         sa.Column("key_id", sa.Text(), nullable=False),
@@ -35,6 +49,9 @@ def upgrade() -> None:
         sa.Column("revoked_at", sa.Float(), nullable=True),
         sa.PrimaryKeyConstraint("key_id", name=op.f("pk_keys")),
     )
+
+
+def _create_jobs() -> None:
     op.create_table(
         "jobs",
         sa.Column(
@@ -78,6 +95,9 @@ def upgrade() -> None:
         ),
         sqlite_autoincrement=True,
     )
+
+
+def _index_jobs() -> None:
     with op.batch_alter_table("jobs", schema=None) as batch_op:
         batch_op.create_index(
             batch_op.f("ix_jobs_agent_id_number"), ["agent_id", "number"], unique=False
@@ -94,6 +114,8 @@ def upgrade() -> None:
             batch_op.f("ix_jobs_submitter_number"), ["submitter", "number"], unique=False
         )
 
+
+def _create_artifacts() -> None:
     op.create_table(
         "artifacts",
         sa.Column("job_id", sa.Text(), nullable=False),
@@ -105,6 +127,9 @@ def upgrade() -> None:
         sa.ForeignKeyConstraint(["job_id"], ["jobs.job_id"], name=op.f("fk_artifacts_job_id")),
         sa.PrimaryKeyConstraint("job_id", "kind", name=op.f("pk_artifacts")),
     )
+
+
+def _create_events() -> None:
     op.create_table(
         "events",
         sa.Column(
@@ -121,11 +146,16 @@ def upgrade() -> None:
         sa.ForeignKeyConstraint(["job_id"], ["jobs.job_id"], name=op.f("fk_events_job_id")),
         sa.PrimaryKeyConstraint("number", name=op.f("pk_events")),
     )
+
+
+def _index_events() -> None:
     with op.batch_alter_table("events", schema=None) as batch_op:
         batch_op.create_index(
             batch_op.f("ix_events_job_id_number"), ["job_id", "number"], unique=False
         )
 
+
+def _create_leases() -> None:
     op.create_table(
         "leases",
         sa.Column("lease_id", sa.Text(), nullable=False),
