@@ -2,15 +2,9 @@
 
 from __future__ import annotations
 
-import math
 import re
 from collections.abc import Mapping
-from typing import TYPE_CHECKING
-
 from node3nb.errors import JobSpecError
-
-if TYPE_CHECKING:
-    from node3nb.jobs import JobSpec, Requirements, ResourceLimits
 
 #: Largest command in bytes; Linux allows 128 KiB for one argument (MAX_ARG_STRLEN).
 MAX_COMMAND_BYTES = 128 * 1024
@@ -20,7 +14,8 @@ MAX_ENVIRONMENT_BYTES = 64 * 1024
 MAX_FILES_BYTES = 1 << 20
 #: Most `files` a job may carry.
 MAX_FILES = 64
-#: Longest URL, in characters.
+#: Longest line of text, in characters, and longest URL.
+MAX_TEXT_CHARS = 512
 MAX_URL_CHARS = 8192
 #: A week: no job of ours runs longer, in seconds.
 MAX_TIMEOUT_S = 7 * 86_400.0
@@ -34,54 +29,61 @@ _SHA256 = re.compile(r"[0-9a-fA-F]{64}")
 _CONTROL = re.compile(r"[\x00-\x08\x0a-\x1f\x7f]")
 
 
-def check_spec(spec: JobSpec) -> None:
-    """Refuse a job whose fields can't be honoured.
+#: Least and most of every number a job names; memory and disk in bytes, times in seconds.
+BOUNDS = {
+    "cpus": (0.01, 4096),
+    "memory_bytes": (1, MAX_BYTES),
+    "disk_bytes": (1, MAX_BYTES),
+    "disk_files": (1, 100_000_000),
+    "timeout": (0.001, MAX_TIMEOUT_S),
+    "processes": (1, 1_000_000),
+    "log_bytes": (2, 1 << 30),
+    "grace_s": (0, 3600),
+    "gpus": (0, 1024),
+    "gpu_memory_required": (0, MAX_BYTES),
+    "reward": (0, 1e15),
+    "estimated_duration": (0, 1e9),
+}
 
-    Raises
-    ------
-    JobSpecError
-        The first field that is not acceptable, named.
-    """
-    if not isinstance(spec.job_id, str) or not _JOB_ID.fullmatch(spec.job_id):
+
+def check_numbers(**numbers: object) -> None:
+    """Refuse what is no number, or lies outside the `BOUNDS` of its name."""
+    for name, value in numbers.items():
+        least, most = BOUNDS[name]
+        if isinstance(value, bool) or not isinstance(value, (int, float)):
+            raise JobSpecError(f"{name}: {printable(value)} is not a number.")
+        if not least <= value <= most:  # holds for no NaN
+            told = f"{printable(value)} is not between {least:g} and {most:g}"
+            raise JobSpecError(f"{name}: {told}.")
+
+
+def check_job_id(job_id: object) -> None:
+    """Refuse an id that could not be the name of a directory."""
+    if not isinstance(job_id, str) or not _JOB_ID.fullmatch(job_id):
         raise JobSpecError("job_id: use 1 to 128 letters, digits, dots, dashes and underscores.")
-    _check_command(spec.command)
-    _check_environment(spec.environment)
-    _check_files(spec.files)
-    for name in ("job_type", "image"):
-        _check_text(name, getattr(spec, name), 512)
-    for name in ("input_url", "output_url"):
-        _check_text(name, getattr(spec, name), MAX_URL_CHARS)
-    if spec.input_sha256 and not _SHA256.fullmatch(spec.input_sha256):
+
+
+def check_texts(**texts: object) -> None:
+    """Refuse what is no plain line of text, or too long a one."""
+    for name, text in texts.items():
+        longest = MAX_URL_CHARS if name.endswith("_url") else MAX_TEXT_CHARS
+        _check_text(name, text, longest)
+
+
+def check_sha256(digest: str) -> None:
+    """Refuse what is no SHA-256 in hex; empty is none."""
+    if digest and not _SHA256.fullmatch(digest):
         raise JobSpecError("input_sha256: give the SHA-256 as 64 hexadecimal digits.")
-    _check_number("reward", spec.reward, 0.0, 1e15)
-    _check_number("estimated_duration", spec.estimated_duration_s, 0.0, 1e9)
 
 
-def check_limits(limits: ResourceLimits) -> None:
-    """Refuse caps that are missing, negative, not numbers or beyond any machine."""
-    _check_number("cpus", limits.cpus, 0.01, 4096)
-    _check_number("memory_bytes", limits.memory_bytes, 1, MAX_BYTES)
-    _check_number("disk_bytes", limits.disk_bytes, 1, MAX_BYTES)
-    _check_number("disk_files", limits.disk_files, 1, 100_000_000)
-    _check_number("timeout", limits.timeout_s, 0.001, MAX_TIMEOUT_S)
-    _check_number("processes", limits.processes, 1, 1_000_000)
-    _check_number("log_bytes", limits.log_bytes, 2, 1 << 30)
-    _check_number("grace_s", limits.grace_s, 0, 3600)
-
-
-def check_requirements(needs: Requirements) -> None:
-    """Refuse needs that no machine could meet."""
-    _check_number("gpus", needs.gpus, 0, 1024)
-    _check_number("gpu_memory_required", needs.gpu_memory_bytes, 0, MAX_BYTES)
-
-
-def _check_command(command: object) -> None:
+def check_command(command: object) -> None:
+    """Refuse a command that no system would execute."""
     if not isinstance(command, tuple):
         raise JobSpecError("command: give a list of strings, not one string.")
     if not command or not command[0]:
         raise JobSpecError("command: it is empty; name a program to run.")
     for part in command:
-        _check_encodable("command", part)
+        _encodable("command", part)
         if "\0" in part:
             raise JobSpecError("command: an argument holds a NUL character; remove it.")
     size = sum(len(part.encode()) + 1 for part in command)
@@ -92,12 +94,13 @@ def _check_command(command: object) -> None:
         )
 
 
-def _check_environment(environment: Mapping[str, str]) -> None:
+def check_environment(environment: Mapping[str, str]) -> None:
+    """Refuse variables that no process could be given, or that hide a second line."""
     size = 0
     for name, value in environment.items():
         if not isinstance(name, str) or not _VARIABLE.fullmatch(name):
             raise JobSpecError(f"environment: {printable(name)} is no name for a variable.")
-        _check_encodable(f"environment.{name}", value)
+        _encodable(f"environment.{name}", value)
         if "\0" in value or "\n" in value or "\r" in value:
             raise JobSpecError(f"environment.{name}: remove the NUL or line break from its value.")
         size += len(name) + len(value.encode()) + 2
@@ -107,38 +110,33 @@ def _check_environment(environment: Mapping[str, str]) -> None:
         )
 
 
-def _check_files(files: Mapping[str, str]) -> None:
+def check_files(files: Mapping[str, str]) -> None:
+    """Refuse files with anything but a plain name, and too many or too large ones."""
     if len(files) > MAX_FILES:
         raise JobSpecError(f"files: {len(files)} are more than the {MAX_FILES} allowed.")
     for name, text in files.items():
         if not isinstance(name, str) or not _FILE_NAME.fullmatch(name) or name.endswith((" ", ".")):
             raise JobSpecError(f"files: {printable(name)} is no plain file name.")
-        _check_encodable(f"files.{name}", text)
+        _encodable(f"files.{name}", text)
     size = sum(len(text.encode()) for text in files.values())
     if size > MAX_FILES_BYTES:
         raise JobSpecError(f"files: {size} bytes are more than the {MAX_FILES_BYTES} allowed.")
 
 
-def _check_text(name: str, text: str, longest: int) -> None:
-    _check_encodable(name, text)
-    if len(text) > longest or _CONTROL.search(text):
+def _check_text(name: str, text: object, longest: int) -> None:
+    line = _encodable(name, text)
+    if len(line) > longest or _CONTROL.search(line):
         raise JobSpecError(f"{name}: use at most {longest} characters, no control characters.")
 
 
-def _check_encodable(name: str, text: object) -> None:
+def _encodable(name: str, text: object) -> str:
     if not isinstance(text, str):
         raise JobSpecError(f"{name}: it is not text; give a string.")
     try:
         text.encode()
     except UnicodeEncodeError:
         raise JobSpecError(f"{name}: it is not valid UTF-8; encode it as UTF-8.") from None
-
-
-def _check_number(name: str, value: object, least: float, most: float) -> None:
-    if isinstance(value, bool) or not isinstance(value, (int, float)) or not math.isfinite(value):
-        raise JobSpecError(f"{name}: {printable(value)} is not a number.")
-    if not least <= value <= most:
-        raise JobSpecError(f"{name}: {value:g} is not between {least:g} and {most:g}.")
+    return text
 
 
 def printable(value: object, longest: int = 60) -> str:

@@ -27,14 +27,14 @@ from node3nb.agent.heart import Heart
 from node3nb.agent.job_book import JobBook
 from node3nb.agent.job_run import JobRun
 from node3nb.job_checks import printable
-from node3nb.jobs import JobResult, JobSpec, Lease
+from node3nb.jobs import JobResult, JobSpec
 from node3nb.agent.journal import Entry, Journal, now_iso
 from node3nb.marketplace.client import MarketplaceClient
 from node3nb.marketplace.protocol import Heartbeat, HeartbeatAnswer, read_job
 from node3nb.native_executor import NativeExecutor
 from node3nb.agent.outbox import Letter, Outbox
 from node3nb.agent.polling import Polling
-from node3nb.agent.records import JobRecord, ProviderState, Snapshot
+from node3nb.agent.records import JobRecord, Lease, ProviderState, Snapshot
 from node3nb.agent.settings import Settings
 from node3nb.agent.standing import Standing
 from node3nb.agent.threads import DaemonThreads

@@ -76,16 +76,7 @@ class ExitReason(enum.StrEnum):
         return self in _JOBS_OWN
 
 
-_JOBS_OWN = frozenset(
-    {
-        ExitReason.EXITED,
-        ExitReason.SIGNALED,
-        ExitReason.TIMED_OUT,
-        ExitReason.OUT_OF_MEMORY,
-        ExitReason.DISK_LIMIT,
-        ExitReason.OUTPUT_LIMIT,
-    }
-)
+_JOBS_OWN = frozenset("exited signaled timed_out out_of_memory disk_limit output_limit".split())
 
 
 class Isolation(enum.StrEnum):
@@ -137,7 +128,16 @@ class ResourceLimits:
     grace_s: float = 10.0
 
     def __post_init__(self) -> None:
-        job_checks.check_limits(self)
+        job_checks.check_numbers(
+            cpus=self.cpus,
+            memory_bytes=self.memory_bytes,
+            disk_bytes=self.disk_bytes,
+            disk_files=self.disk_files,
+            timeout=self.timeout_s,
+            processes=self.processes,
+            log_bytes=self.log_bytes,
+            grace_s=self.grace_s,
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -156,7 +156,7 @@ class Requirements:
     container: bool = False
 
     def __post_init__(self) -> None:
-        job_checks.check_requirements(self)
+        job_checks.check_numbers(gpus=self.gpus, gpu_memory_required=self.gpu_memory_bytes)
 
 
 def new_job_id() -> str:
@@ -202,19 +202,18 @@ class JobSpec:
     reward: float = 0.0
 
     def __post_init__(self) -> None:
-        job_checks.check_spec(self)
-
-
-@dataclass(frozen=True, slots=True)
-class Lease:
-    """The right to run one job for a while; heartbeats renew it."""
-
-    #: The job.
-    job_id: str
-    #: Name of this acceptance; None with a marketplace that knows no leases.
-    lease_id: str | None = None
-    #: When it ends unless renewed, as ISO 8601 in UTC; None is never.
-    expires_at: str | None = None
+        job_checks.check_job_id(self.job_id)
+        job_checks.check_command(self.command)
+        job_checks.check_environment(self.environment)
+        job_checks.check_files(self.files)
+        job_checks.check_texts(
+            job_type=self.job_type,
+            image=self.image,
+            input_url=self.input_url,
+            output_url=self.output_url,
+        )
+        job_checks.check_sha256(self.input_sha256)
+        job_checks.check_numbers(reward=self.reward, estimated_duration=self.estimated_duration_s)
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,11 +8,12 @@ from dataclasses import replace
 from typing import Any
 
 from node3nb.errors import LeaseLost, MarketplaceRejected
-from node3nb.jobs import ExitReason, JobState, Lease
+from node3nb.jobs import ExitReason, JobState
 from node3nb.agent.journal import Journal, now_iso
 from node3nb.marketplace.client import MarketplaceClient
 from node3nb.marketplace.protocol import Completion, Failure, Release
 from node3nb.agent.outbox import Letter, Outbox
+from node3nb.agent.records import Lease
 from node3nb.transfers.transfer import Transfer, UploadRefused
 
 #: Characters of each log that travel with a report; the head and the tail.

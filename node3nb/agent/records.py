@@ -8,7 +8,7 @@ from dataclasses import asdict, dataclass, field
 from typing import Any
 
 from node3nb.executor import Executor
-from node3nb.jobs import Isolation, JobResult, JobSpec, JobState, Lease
+from node3nb.jobs import Isolation, JobResult, JobSpec, JobState
 from node3nb.files.workspace import Workspace
 
 
@@ -27,6 +27,18 @@ class ProviderState(enum.StrEnum):
     STOPPING = "stopping"
     #: It is over.
     STOPPED = "stopped"
+
+
+@dataclass(frozen=True, slots=True)
+class Lease:
+    """The right to run one job for a while; heartbeats renew it."""
+
+    #: The job.
+    job_id: str
+    #: Name of this acceptance; None with a marketplace that knows no leases.
+    lease_id: str | None = None
+    #: When it ends unless renewed, as ISO 8601 in UTC; None is never.
+    expires_at: str | None = None
 
 
 @dataclass(slots=True)
