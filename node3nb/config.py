@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 import os
 import stat
+import tempfile
+from collections.abc import Mapping
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -29,7 +31,9 @@ MAX_SOCKET_PATH = 100
 def state_dir() -> Path:
     """Return the directory of everything that outlives a process; `NODE3_HOME` moves it."""
     home = os.environ.get("NODE3_HOME")
-    path = Path(home) if home else platformdirs.user_state_path("node3nb", appauthor=False)
+    path = (
+        Path(home).absolute() if home else platformdirs.user_state_path("node3nb", appauthor=False)
+    )
     return _private(path)
 
 
@@ -99,32 +103,38 @@ def key(kind: str, url: str, keys_file: Path | None = None) -> str:
     ConfigError
         A file of keys can't be read, or others may read it.
     """
-    from_environment = os.environ.get(KEY_VARIABLES.get(kind, ""))
+    from_environment = os.environ.get(KEY_VARIABLES.get(kind, ""), "").strip()
     if from_environment:
         return from_environment
     if keys_file is not None:
-        return str(_read_private(keys_file).get(kind, ""))
+        return _named_key(kind, keys_file)
     kept = _read_private(_own_keys()).get(origin(url), {})
     return str(kept.get(kind, "")) if isinstance(kept, dict) else ""
 
 
-def keep_key(kind: str, url: str, value: str) -> None:
-    """Remember a key that the marketplace at `url` has given us."""
+def keep_keys(url: str, keys: Mapping[str, str]) -> None:
+    """Remember keys that the marketplace at `url` has given us, by kind."""
     path = _own_keys()
     kept = _read_private(path)
     known = kept.get(origin(url))
-    kept[origin(url)] = {**(known if isinstance(known, dict) else {}), kind: value}
-    part = path.with_suffix(".part")
-    fd = os.open(part, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+    kept[origin(url)] = {**(known if isinstance(known, dict) else {}), **keys}
+    fd, part = tempfile.mkstemp(prefix=path.name, dir=path.parent)
     with os.fdopen(fd, "w") as file:
         json.dump(kept, file)
-    part.replace(path)
+    os.replace(part, path)
 
 
 def origin(url: str) -> str:
     """Return scheme, host and port of a URL."""
     parts = urlsplit(url)
     return f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}".lower()
+
+
+def _named_key(kind: str, path: Path) -> str:
+    """Return a key from the file the owner named, which has to be there."""
+    if not path.exists():
+        raise ConfigError(f"keys: {path} is not there; name a file of keys.")
+    return str(_read_private(path).get(kind, "")).strip()
 
 
 def _own_keys() -> Path:

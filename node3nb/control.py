@@ -12,10 +12,10 @@ import os
 import socket
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, Protocol, Self
 
-from node3nb.errors import NotRunning, Node3Error
 from node3nb.agent.records import Snapshot
+from node3nb.errors import Node3Error, NotRunning
 
 #: Longest request, in bytes.
 MAX_REQUEST_BYTES = 4096
@@ -51,12 +51,13 @@ class ControlServer:
         self._controlled = controlled
         self._path = path
         self._server: asyncio.Server | None = None
+        self._talks: set[asyncio.Task[None]] = set()
 
-    async def __aenter__(self) -> ControlServer:
+    async def __aenter__(self) -> Self:
         if hasattr(socket, "AF_UNIX"):
             self._path.unlink(missing_ok=True)
             self._server = await asyncio.start_unix_server(
-                self._serve, self._path, limit=MAX_REQUEST_BYTES
+                self._open, self._path, limit=MAX_REQUEST_BYTES
             )
             self._path.chmod(0o600)
         return self
@@ -65,14 +66,22 @@ class ControlServer:
         if self._server is not None:
             self._server.close()
             self._path.unlink(missing_ok=True)
+        for talk in self._talks:
+            talk.cancel()
+        await asyncio.gather(*self._talks, return_exceptions=True)
 
-    async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        with contextlib.suppress(OSError, ValueError, asyncio.TimeoutError):
-            line = await asyncio.wait_for(reader.readline(), ANSWER_S)
-            answer = self._obey(line.decode("utf-8", "replace").strip())
-            writer.write(json.dumps(answer).encode() + b"\n")
-            await writer.drain()
-        writer.close()
+    def _open(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        """Talk to one client; the task is ours, so that it can be ended with the server."""
+        talk = asyncio.create_task(self._talk(reader, writer))
+        self._talks.add(talk)
+        talk.add_done_callback(self._talks.discard)
+
+    async def _talk(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        with contextlib.closing(writer), contextlib.suppress(OSError):
+            async with asyncio.timeout(ANSWER_S):
+                answer = self._obey(await _request(reader))
+                writer.write(json.dumps(answer).encode() + b"\n")
+                await writer.drain()
 
     def _obey(self, command: str) -> dict[str, Any]:
         controls: dict[str, Callable[[], None]] = {
@@ -91,25 +100,47 @@ class ControlServer:
         return self._controlled.snapshot().to_dict()
 
 
+async def _request(reader: asyncio.StreamReader) -> str:
+    """Return the line a client sends; empty for one that is too long."""
+    try:
+        return (await reader.readline()).decode("utf-8", "replace").strip()
+    except ValueError:
+        return ""
+
+
 def ask(path: Path, command: str) -> dict[str, Any]:
     """Send one command to the provider at a socket and return the snapshot it answers.
 
     Raises
     ------
     NotRunning
-        No provider answers there.
+        No provider listens there.
     Node3Error
-        The provider refuses, in its words.
+        The provider refuses, in its words, or does not answer in time.
     """
-    try:
-        with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as connection:
-            connection.settimeout(ANSWER_S)
+    if not hasattr(socket, "AF_UNIX"):
+        raise NotRunning
+    with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as connection:
+        connection.settimeout(ANSWER_S)
+        try:
             connection.connect(os.fspath(path))
-            connection.sendall(command.encode() + b"\n")
-            with connection.makefile("rb") as reader:
-                answer = json.loads(reader.readline())
-    except (OSError, ValueError, AttributeError):
-        raise NotRunning from None
+        except TimeoutError:
+            raise Node3Error(_SILENT) from None
+        except OSError:
+            raise NotRunning from None
+        return _answer(connection, command)
+
+
+_SILENT = "The provider does not answer now; ask again in a moment."
+
+
+def _answer(connection: socket.socket, command: str) -> dict[str, Any]:
+    try:
+        connection.sendall(command.encode() + b"\n")
+        with connection.makefile("rb") as reader:
+            answer = json.loads(reader.readline())
+    except (OSError, ValueError):
+        raise Node3Error(_SILENT) from None
     if not isinstance(answer, dict) or "error" in answer:
         raise Node3Error(str(answer["error"]) if isinstance(answer, dict) else None)
     return answer
@@ -117,12 +148,17 @@ def ask(path: Path, command: str) -> dict[str, Any]:
 
 def sockets(directory: Path) -> dict[int, Path]:
     """Return the control sockets of living providers, by process id; dead ones are removed."""
-    found = {}
-    for path in directory.glob("*.sock"):
-        try:
-            ask(path, "status")
-        except NotRunning:
-            path.unlink(missing_ok=True)
-        else:
-            found[int(path.stem)] = path
-    return found
+    paths = {int(path.stem): path for path in directory.glob("*.sock") if path.stem.isdecimal()}
+    return {pid: path for pid, path in paths.items() if _alive(path)}
+
+
+def _alive(path: Path) -> bool:
+    """Return whether somebody listens at a socket; one that nobody does is removed."""
+    try:
+        ask(path, "status")
+    except NotRunning:
+        path.unlink(missing_ok=True)
+        return False
+    except Node3Error:
+        return True
+    return True

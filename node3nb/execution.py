@@ -12,11 +12,17 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
-from node3nb.files.collector import CollectLimits, Collected, collect
-from node3nb.errors import ExecutorError, InputError, OutputLimitError, SupervisorLost, TransferCancelled
+from node3nb.errors import (
+    ExecutorError,
+    InputError,
+    OutputLimitError,
+    SupervisorLost,
+    TransferCancelled,
+)
 from node3nb.executor import Executor, Reporter
-from node3nb.jobs import ExitReason, JobResult, JobSpec, JobState, failure
+from node3nb.files.collector import Collected, CollectLimits, collect
 from node3nb.files.workspace import Workspace
+from node3nb.jobs import ExitReason, JobResult, JobSpec, JobState, failure
 
 if TYPE_CHECKING:
     from node3nb.transfers.transfer import Transfer
@@ -29,6 +35,10 @@ _CANCELLED_IN_STAGING = "The job was cancelled before it started."
 
 class Keeper(Reporter, Protocol):
     """A reporter that also keeps a finished result safe until it is delivered."""
+
+    @property
+    def closing(self) -> threading.Event:
+        """Set when there is no time left to send outputs."""
 
     def keep(self, result: JobResult, archive: Path | None) -> Path | None:
         """Put the result where it survives us; return where the archive of its outputs is now."""
@@ -54,14 +64,14 @@ def execute(
 
     Raises
     ------
-    UploadError
+    UploadError, TransferCancelled
         The outputs could not be sent now; the keeper has them.
     """
     performed = perform(spec, executor, workspace, transfer.stage, keeper)
     archive = keeper.keep(performed.result, performed.archive)
     if archive is not None:
         keeper.state(JobState.UPLOADING)
-        transfer.send(archive, spec.output_url, cancelled=threading.Event())
+        transfer.send(archive, spec.output_url, cancelled=keeper.closing)
         keeper.uploaded()
     return performed.result
 

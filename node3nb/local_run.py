@@ -8,7 +8,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from node3nb import config
-from node3nb.errors import ConfigError, InputError, JobRefused
+from node3nb.errors import ConfigError, InputError, JobRefused, TransferCancelled
 from node3nb.execution import perform
 from node3nb.executor import Executor, Reporter, SilentReporter, choose
 from node3nb.files import workspace
@@ -54,6 +54,8 @@ def run_here(
         raise JobRefused(f"The job can't be run here. {choice.why}")
     if input_dir is not None and not input_dir.exists():
         raise ConfigError(f"input: {input_dir} is not there; name a file or a directory.")
+    if output_dir is not None:
+        _make(output_dir)
     area = WorkArea(config.work_dir())
     try:
         with workspace.temporary(area.path, spec.job_id) as place:
@@ -75,16 +77,35 @@ class _CopyStage:
         self._source = source
 
     def __call__(self, spec: JobSpec, place: Workspace, cancelled: threading.Event) -> None:
-        del spec, cancelled
+        del spec
         if self._source is None:
             return
+
+        def copy(source: str, target: str) -> None:
+            if cancelled.is_set():
+                raise TransferCancelled
+            shutil.copy2(source, target)
+
         try:
             if self._source.is_dir():
-                shutil.copytree(self._source, place.input, symlinks=True, dirs_exist_ok=True)
+                _copy_tree(self._source, place.input, copy)
             else:
                 shutil.copy2(self._source, place.input / self._source.name)
         except (OSError, shutil.Error) as error:
             raise InputError(f"input: {self._source} can't be copied ({error}).") from error
+
+
+def _copy_tree(source: Path, target: Path, copy: Callable[[str, str], None]) -> None:
+    shutil.copytree(source, target, symlinks=True, dirs_exist_ok=True, copy_function=copy)
+
+
+def _make(output_dir: Path) -> None:
+    """Make the directory of the outputs before anything runs: hours of work may depend on it."""
+    try:
+        output_dir.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        told = f"output: {output_dir} can't be made ({error.strerror}); name another directory."
+        raise ConfigError(told) from error
 
 
 def _copy_outputs(result: JobResult, place: Workspace, output_dir: Path) -> None:

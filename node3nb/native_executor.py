@@ -5,15 +5,18 @@ from __future__ import annotations
 import datetime as dt
 import math
 import os
+import stat
 import threading
 import time
 from collections.abc import Iterator
+from pathlib import Path
 
 from node3nb import command_line
 from node3nb.errors import UnsupportedPlatformError
 from node3nb.executor import Availability, Reporter
 from node3nb.files.workspace import Workspace
 from node3nb.jobs import ExitReason, Isolation, JobResult, JobSpec, JobState, Usage, failure
+from node3nb.supervisor.capped_log import NOTE_BYTES
 from node3nb.supervisor.frames import Frame
 from node3nb.supervisor.orders import Order
 from node3nb.supervisor_client import SupervisorClient
@@ -154,11 +157,22 @@ def _result(spec: JobSpec, workspace: Workspace, ready: Frame, ended: Frame) -> 
             written_bytes=ended["written_bytes"],
             peak_processes=ended["peak_processes"],
         ),
-        stdout=workspace.read_log("stdout"),
-        stderr=workspace.read_log("stderr"),
+        stdout=_read_log(workspace.log / "stdout", spec.limits.log_bytes),
+        stderr=_read_log(workspace.log / "stderr", spec.limits.log_bytes),
         stdout_truncated=ended["stdout_truncated"],
         stderr_truncated=ended["stderr_truncated"],
     )
+
+
+def _read_log(path: Path, cap: int) -> str:
+    """Return what the job printed; at level `limits` it may have put anything in the log's place."""
+    try:
+        log = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
+    except OSError:
+        return ""
+    with open(log, "rb") as file:
+        regular = stat.S_ISREG(os.fstat(log).st_mode)
+        return file.read(cap + NOTE_BYTES).decode("utf-8", "replace") if regular else ""
 
 
 def _state(reason: ExitReason, exit_code: int | None) -> JobState:

@@ -7,24 +7,24 @@ import atexit
 import contextvars
 import threading
 from collections.abc import Mapping
-from typing import Any, ClassVar, Literal
+from typing import Any, ClassVar, Literal, Self
 
 from node3nb import config
+from node3nb.agent.journal import Entry
+from node3nb.agent.records import Snapshot
+from node3nb.agent.settings import Settings
 from node3nb.control import ControlServer
-from node3nb.errors import AlreadyRunning, Node3Error
+from node3nb.errors import AlreadyRunning
 from node3nb.executor import Executor
 from node3nb.job_manager import JobManager
 from node3nb.jobs import JobResult
-from node3nb.agent.journal import Entry
-from node3nb.agent.records import ProviderState, Snapshot
-from node3nb.agent.settings import Settings
 
 #: Seconds a stop may take before the caller goes on without it: the ladder's grace and some.
 STOP_S = 30.0
 
 
 class Provider:
-    """This machine as a provider; one in a process.
+    """A provider of this machine's computing, one in a process.
 
     Parameters
     ----------
@@ -75,7 +75,12 @@ class Provider:
         """Whether it has been started and has not ended."""
         return self._thread is not None and self._thread.is_alive()
 
-    def start(self) -> Provider:
+    @property
+    def error(self) -> BaseException | None:
+        """What ended it, when nobody had asked for its end."""
+        return self._error
+
+    def start(self) -> Self:
         """Start it on its own thread and return as soon as it serves.
 
         Raises
@@ -88,20 +93,23 @@ class Provider:
         with Provider._starting:
             if Provider.current() is not None or self._thread is not None:
                 raise AlreadyRunning
-            # ipykernel 7 finds its shell's parent in a context variable; a plain thread has none
-            # of it and raises LookupError(shell_parent) at the first comm message.
-            context = contextvars.copy_context()
-            self._thread = threading.Thread(
-                target=context.run, args=(self._live,), name="node3nb-provider", daemon=True
-            )
+            self._thread = self._new_thread()
             Provider._current = self
             self._thread.start()
+        atexit.register(self.stop)
         self._ready.wait()
         if self._error is not None:
-            self._thread.join()
+            self.stop()
             raise self._error
-        atexit.register(self.stop)
         return self
+
+    def _new_thread(self) -> threading.Thread:
+        # ipykernel 7 finds its shell's parent in a context variable; a plain thread has none
+        # of it and raises LookupError(shell_parent) at the first comm message.
+        context = contextvars.copy_context()
+        return threading.Thread(
+            target=context.run, args=(self._live,), name="node3nb-provider", daemon=True
+        )
 
     def _live(self) -> None:
         try:
@@ -138,7 +146,8 @@ class Provider:
         """End what runs, give it back, stop, and wait for that."""
         self._manager.stop()
         self.join(wait_s)
-        atexit.unregister(self.stop)
+        if not self.running:
+            atexit.unregister(self.stop)
 
     def join(self, wait_s: float | None = None) -> None:
         """Wait until it has ended, at most so many seconds."""

@@ -4,14 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from urllib.parse import urlsplit
 
+from node3nb.agent.settings import MEMORY_SHARE, Settings
 from node3nb.errors import ConfigError, JobRefused
 from node3nb.executor import Executor, choose
 from node3nb.hardware import Machine
 from node3nb.jobs import GIB, Isolation, JobSpec, Network
-from node3nb.marketplace.client import is_loopback
-from node3nb.agent.settings import MEMORY_SHARE, Settings
+from node3nb.marketplace.address import host_of, is_loopback
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,7 +65,7 @@ class Admission:
         levels = [each.isolation for each in usable if each.isolation is not None]
         strongest = max(levels, key=lambda level: level.strength)
         self._offering = Offering([each.executor for each in usable], strongest)
-        local = is_loopback(urlsplit(marketplace_url).hostname or "")
+        local = is_loopback(host_of(marketplace_url))
         if strongest is Isolation.LIMITS and not local and not self._settings.allow_weak_isolation:
             raise ConfigError(
                 "Jobs would run at isolation level limits, which is not for strangers; install a "
@@ -105,4 +104,6 @@ class Admission:
         room = int(self._machine.memory_bytes * MEMORY_SHARE) - taken
         if spec.limits.memory_bytes > room:
             asked, here = spec.limits.memory_bytes / GIB, max(room, 0) / GIB
-            raise JobRefused(f"It asks for {asked:.3g} GiB of memory; {here:.3g} are free for jobs.")
+            raise JobRefused(
+                f"It asks for {asked:.3g} GiB of memory; {here:.3g} are free for jobs."
+            )

@@ -13,6 +13,10 @@ from node3nb.marketplace.protocol import Registration
 UNCLAIMED = "unclaimed"
 
 
+#: What a registration says of the machine's GPU.
+_TOLD = ("gpu_model", "gpu_vendor", "gpu_memory", "compute_capability")
+
+
 class Enrolment:
     """The agent's id and key at one marketplace.
 
@@ -33,6 +37,7 @@ class Enrolment:
         if kept and not key:
             self.agent_id = config.key("agent_id", client.url)
         self._known = bool(kept)
+        self._fresh = False
         client.use_key(kept)
 
     @property
@@ -40,20 +45,33 @@ class Enrolment:
         """Where rewards go: the owner's address, or the agent's id."""
         return self._wallet or self.agent_id or UNCLAIMED
 
-    def ensure(self) -> None:
-        """Register unless there is a key.
+    def known(self) -> bool:
+        """Whether there is a key, not yet refused."""
+        return self._known
+
+    def ensure(self) -> bool:
+        """Register unless there is a key; return whether that was needed.
 
         Raises
         ------
         MarketplaceError
             The marketplace did not take the registration.
         """
-        if not self._known:
-            self._register()
+        if self._known:
+            return False
+        self._register()
+        return True
+
+    def accepted(self) -> None:
+        """Take note that the marketplace accepts the key."""
+        self._fresh = False
 
     def renew(self) -> bool:
-        """Forget a key of our own that is refused; return whether there is hope in a new one."""
-        if self._given:
+        """Forget a kept key that is refused; return whether there is hope in a new one.
+
+        There is none when the owner gave the key, or when not even a new one was ever accepted.
+        """
+        if self._given or self._fresh:
             return False
         self._known = False
         self._client.use_key("")
@@ -63,14 +81,11 @@ class Enrolment:
         answer = self._client.register(
             Registration(
                 wallet_address=self._wallet or UNCLAIMED,
-                gpu_model=self._gpu_info["gpu_model"],
-                gpu_vendor=self._gpu_info["gpu_vendor"],
-                gpu_memory=self._gpu_info["gpu_memory"],
-                compute_capability=self._gpu_info["compute_capability"],
+                **{name: self._gpu_info[name] for name in _TOLD},
             )
         )
-        self.agent_id = answer.agent_id
         self._client.use_key(answer.api_key)
-        self._known = True
-        config.keep_key("agent", self._client.url, answer.api_key)
-        config.keep_key("agent_id", self._client.url, answer.agent_id)
+        self.agent_id = answer.agent_id
+        self._known = self._fresh = True
+        kept = {"agent": answer.api_key, "agent_id": answer.agent_id}
+        config.keep_keys(self._client.url, kept)

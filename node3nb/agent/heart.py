@@ -6,10 +6,10 @@ import asyncio
 from collections.abc import Callable
 
 from node3nb.agent.backoff import Backoff, jittered
-from node3nb.errors import CallNotOffered, MarketplaceError, MarketplaceRejected
+from node3nb.agent.threads import DaemonThreads
+from node3nb.errors import MarketplaceRejected
 from node3nb.marketplace.client import MarketplaceClient
 from node3nb.marketplace.protocol import Heartbeat, HeartbeatAnswer
-from node3nb.agent.threads import DaemonThreads
 
 
 class Heart:
@@ -27,43 +27,48 @@ class Heart:
         Returns what the next beat says.
     hear
         Takes each answer.
+    ache
+        Takes what goes wrong.
     """
 
     def __init__(
         self,
         client: MarketplaceClient,
         threads: DaemonThreads,
+        *,
         interval_s: float,
         say: Callable[[], Heartbeat],
         hear: Callable[[HeartbeatAnswer], None],
+        ache: Callable[[Exception], None],
     ) -> None:
         self._client = client
         self._threads = threads
         self._interval_s = interval_s
         self._say = say
         self._hear = hear
+        self._ache = ache
         self._base_only = False
 
     async def beat_forever(self) -> None:
-        """Beat until cancelled, or until the marketplace turns out to know no heartbeats."""
+        """Beat until cancelled."""
         backoff = Backoff(self._interval_s)
         while True:
             try:
-                self._hear(await self.beat())
+                self._hear(await self._threads.call(self.beat))
                 backoff.succeeded()
                 wait_s = jittered(self._interval_s)
-            except CallNotOffered:
-                return
-            except MarketplaceError as error:
+            except Exception as error:  # noqa: BLE001 - a lease is lost if the heart stops
+                self._ache(error)
                 wait_s = backoff.failed(error)
             await asyncio.sleep(wait_s)
 
-    async def beat(self) -> HeartbeatAnswer:
+    def beat(self) -> HeartbeatAnswer:
         """Beat once; a marketplace that refuses our longer form gets the base one from then on."""
         if self._base_only:
-            return await self._threads.call(self._client.heartbeat, None)
+            return self._client.heartbeat(None)
         try:
-            return await self._threads.call(self._client.heartbeat, self._say())
+            return self._client.heartbeat(self._say())
         except MarketplaceRejected:
+            answer = self._client.heartbeat(None)
             self._base_only = True
-            return await self.beat()
+            return answer

@@ -5,8 +5,8 @@ from __future__ import annotations
 import threading
 from collections import deque
 
-from node3nb.jobs import JobResult, JobState
 from node3nb.agent.records import JobRecord, JobSummary
+from node3nb.jobs import JobResult, JobState
 
 #: Ended jobs remembered.
 KEPT = 500
@@ -28,21 +28,38 @@ class JobBook:
             self._running[record.spec.job_id] = record
 
     def close(self, record: JobRecord, result: JobResult) -> None:
-        """Enter how a job ended."""
-        record.result, record.state, record.workspace = result, result.state, None
+        """Enter how a job's run ended; its marketplace does not know yet."""
+        record.result, record.workspace, record.memory_bytes = result, None, 0
         with self._lock:
-            self._running.pop(record.spec.job_id, None)
-            self._ended.append(record)
+            if self._running.pop(record.spec.job_id, None) is not None:
+                self._ended.append(record)
+
+    def settle(self, job_id: str, result: JobResult) -> None:
+        """Enter how a job ended in its marketplace's eyes; one that is settled stays so."""
+        with self._lock:
+            record = self._unsettled(job_id)
+            if record is None:
+                return
+            record.result, record.state = result, result.state
             if result.state is JobState.COMPLETED:
                 self._completed += 1
                 self._earned += record.spec.reward
             else:
                 self._failed += 1
 
+    def _unsettled(self, job_id: str) -> JobRecord | None:
+        open_ones = (record for record in reversed(self._ended) if not record.state.final)
+        return next((each for each in open_ones if each.spec.job_id == job_id), None)
+
     def running(self) -> list[JobRecord]:
-        """Return the jobs that have not ended."""
+        """Return the jobs whose run has not ended."""
         with self._lock:
             return list(self._running.values())
+
+    def waits(self, job_id: str) -> bool:
+        """Whether a job's run has ended and its marketplace does not know."""
+        with self._lock:
+            return self._unsettled(job_id) is not None
 
     def find(self, job_id: str) -> JobRecord | None:
         """Return a job by its id, or by the only one that begins so."""

@@ -3,36 +3,44 @@
 from __future__ import annotations
 
 import threading
+from dataclasses import dataclass
 from pathlib import Path
 
-from node3nb.agent import outbox as post
-from node3nb.files import workspace
+from node3nb.agent.journal import Journal, now_iso
+from node3nb.agent.letter import Letter, new_name
+from node3nb.agent.outbox import Outbox
+from node3nb.agent.records import JobRecord
 from node3nb.errors import Node3Error
 from node3nb.execution import execute
+from node3nb.files import workspace
 from node3nb.jobs import ExitReason, JobResult, JobState, failure
-from node3nb.agent.journal import Journal, now_iso
-from node3nb.agent.outbox import Letter, Outbox
-from node3nb.agent.records import JobRecord
 from node3nb.transfers.transfer import Transfer
+
+
+@dataclass(frozen=True, slots=True)
+class Means:
+    """What every job of a provider is run with."""
+
+    #: The marketplace.
+    marketplace_url: str
+    #: Fetches inputs and sends outputs.
+    transfer: Transfer
+    #: Keeps results.
+    outbox: Outbox
+    #: Where the owner reads of it.
+    journal: Journal
+    #: Set when there is no time left to send outputs.
+    closing: threading.Event
 
 
 class JobRun:
     """Runs one job and keeps its result; the reporter of its own execution."""
 
-    def __init__(
-        self,
-        record: JobRecord,
-        marketplace_url: str,
-        transfer: Transfer,
-        outbox: Outbox,
-        journal: Journal,
-    ) -> None:
+    def __init__(self, record: JobRecord, means: Means) -> None:
         self._record = record
-        self._marketplace_url = marketplace_url
-        self._transfer = transfer
-        self._outbox = outbox
-        self._journal = journal
-        self._result: JobResult | None = None
+        self._means = means
+        #: How it ended; None while it has not.
+        self.result: JobResult | None = None
         #: The letter with the result; None when nobody wants it.
         self.letter: Letter | None = None
 
@@ -40,6 +48,11 @@ class JobRun:
     def cancelled(self) -> threading.Event:
         """Set when somebody asked for the job's end."""
         return self._record.cancelled
+
+    @property
+    def closing(self) -> threading.Event:
+        """Set when there is no time left to send outputs."""
+        return self._means.closing
 
     def state(self, state: JobState) -> None:
         """Take note of the job's next state."""
@@ -55,34 +68,62 @@ class JobRun:
         try:
             with workspace.temporary(directory, spec.job_id) as place:
                 self._record.workspace = place
-                execute(spec, self._record.executor, place, self._transfer, self)
-        except (Node3Error, OSError) as error:
-            self._journal.trouble(f"Job {spec.job_id}: {error}")
-            if self._result is None:
-                told = f"The provider could not run the job: {error}"
+                execute(spec, self._record.executor, place, self._means.transfer, self)
+        except Exception as error:  # noqa: BLE001 - whatever it is, the job has to end
+            self._means.journal.trouble(f"Job {spec.job_id}: {_words(error)}")
+            if self.result is None:
+                told = f"The provider could not run the job: {_words(error)}"
                 self.keep(failure(spec.job_id, ExitReason.INTERNAL, told), None)
-        assert self._result is not None
-        return self._result
+        finally:
+            if self.letter is not None:
+                self._means.outbox.release(self.letter)
+        return self.result or failure(spec.job_id, ExitReason.INTERNAL, "It was not run.")
 
     def keep(self, result: JobResult, archive: Path | None) -> Path | None:
         """Put the result into the outbox, unless nobody wants it."""
-        self._result = result
+        self.result = result
         if self._record.unwanted:
+            if not self._record.give_back or self._record.lease.lease_id is not None:
+                return None
+            # A base marketplace knows no release, and keeps for ever what it never hears of.
+            result = failure(result.job_id, ExitReason.LOST, self._record.unwanted)
+            archive = None
+        letter = self.letter = self._letter(result, archive)
+        try:
+            self._means.outbox.put(letter, archive)
+        except OSError as error:
+            self._not_kept(letter, error)
             return None
-        letter = Letter(
-            name=post.new_name(result.job_id),
-            marketplace_url=self._marketplace_url,
+        return self._means.outbox.archive(letter) if archive else None
+
+    def uploaded(self) -> None:
+        """Take note that the outputs have arrived."""
+        if self.letter is not None:
+            self.letter = self._means.outbox.uploaded(self.letter)
+
+    def _letter(self, result: JobResult, archive: Path | None) -> Letter:
+        return Letter(
+            name=new_name(result.job_id),
+            marketplace_url=self._means.marketplace_url,
+            agent=self._record.agent,
             job_id=result.job_id,
             lease_id=self._record.lease.lease_id,
             output_url=self._record.spec.output_url if archive else "",
             ended_at=now_iso(),
-            result=result.to_dict(),
+            result=result,
         )
-        self._outbox.put(letter, archive)
-        self.letter = letter
-        return self._outbox.archive(letter) if archive else None
 
-    def uploaded(self) -> None:
-        """Take note that the outputs have arrived."""
-        assert self.letter is not None
-        self.letter = self._outbox.uploaded(self.letter)
+    def _not_kept(self, letter: Letter, error: OSError) -> None:
+        """Have the job called failed: a result that is not on the disk may never arrive."""
+        told = f"The provider could not keep the job's result ({error.strerror or error})."
+        self.letter = letter.failed(ExitReason.INTERNAL, told)
+        self.result = self.letter.result
+        self._means.outbox.put_aside(self.letter)
+        self._means.journal.trouble(f"Job {letter.job_id}: {told} Make room on the disk.")
+
+
+def _words(error: Exception) -> str:
+    """Return what went wrong; what is no error of ours or the system's is named by its kind."""
+    known = isinstance(error, (Node3Error, OSError))
+    text = str(error) if known else f"{type(error).__name__}: {error}"
+    return text.encode("utf-8", "replace").decode()

@@ -9,6 +9,8 @@ from dataclasses import dataclass
 
 #: Entries kept.
 KEPT = 500
+#: Entries among which one that is said again takes the place of the earlier one.
+RECENT = 6
 
 
 def now_iso() -> str:
@@ -26,6 +28,8 @@ class Entry:
     trouble: bool
     #: One sentence.
     text: str
+    #: How many entries there were before it; one that is said again counts anew.
+    number: int = 0
 
 
 class Journal:
@@ -34,6 +38,7 @@ class Journal:
     def __init__(self) -> None:
         self._lock = threading.Lock()
         self._entries: deque[Entry] = deque(maxlen=KEPT)
+        self._count = 0
 
     def note(self, text: str) -> None:
         """Note something in order."""
@@ -49,8 +54,9 @@ class Journal:
             return tuple(self._entries)
 
     def _append(self, text: str, *, trouble: bool) -> None:
-        entry = Entry(now_iso(), trouble, text)
         with self._lock:
-            if self._entries and self._entries[-1].text == text:
-                self._entries.pop()
+            entry = Entry(now_iso(), trouble, text, self._count)
+            self._count += 1
+            recent = [self._entries.pop() for _ in range(min(RECENT, len(self._entries)))]
+            self._entries.extend(each for each in reversed(recent) if each.text != text)
             self._entries.append(entry)

@@ -7,15 +7,26 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from node3nb.agent.settings import Settings
 from node3nb.errors import MarketplaceRejected
 from node3nb.hardware import Machine
 from node3nb.jobs import Isolation
 from node3nb.marketplace.client import MarketplaceClient
 from node3nb.marketplace.protocol import AvailableQuery
-from node3nb.agent.settings import Settings
 
 #: An empty answer before this share of the wait has passed is that of a peer without long polls.
 PROMPT_SHARE = 0.5
+
+
+#: What a poll says of the machine's GPU.
+GPU_FIELDS = (
+    "gpu_model",
+    "gpu_vendor",
+    "gpu_type",
+    "compute_framework",
+    "gpu_memory",
+    "compute_capability",
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,22 +63,26 @@ class Polling:
         except MarketplaceRejected:
             if self._base_only:
                 raise
+            jobs = self._client.available(self._base_query())
             self._base_only = True
-            return self.poll(free_slots, isolation, executors)
         took_s = time.monotonic() - started
-        return Offers(jobs, waited=took_s >= self._settings.wait_s * PROMPT_SHARE)
+        patient = took_s >= self._settings.wait_s * PROMPT_SHARE
+        return Offers(jobs, waited=patient and not self._base_only)
+
+    def _base_query(self) -> AvailableQuery:
+        return AvailableQuery(
+            **{name: self._gpu_info[name] for name in GPU_FIELDS},
+            max_concurrent_jobs=self._settings.slots(self._machine),
+        )
 
     def _query(
         self, free_slots: int, isolation: Isolation | None, executors: list[str]
     ) -> AvailableQuery:
-        base = {
-            **{name: self._gpu_info[name] for name in _GPU_FIELDS},
-            "max_concurrent_jobs": self._settings.slots(self._machine),
-        }
+        base = self._base_query()
         if self._base_only:
-            return AvailableQuery(**base)
+            return base
         return AvailableQuery(
-            **base,
+            **base.model_dump(exclude_unset=True),
             wait_s=self._settings.wait_s,
             isolation=isolation,
             executors=executors,
@@ -75,13 +90,3 @@ class Polling:
             memory_bytes=self._machine.memory_bytes,
             free_slots=free_slots,
         )
-
-
-_GPU_FIELDS = (
-    "gpu_model",
-    "gpu_vendor",
-    "gpu_type",
-    "compute_framework",
-    "gpu_memory",
-    "compute_capability",
-)

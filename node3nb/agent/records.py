@@ -8,8 +8,8 @@ from dataclasses import asdict, dataclass, field
 from typing import Any
 
 from node3nb.executor import Executor
-from node3nb.jobs import Isolation, JobResult, JobSpec, JobState
 from node3nb.files.workspace import Workspace
+from node3nb.jobs import Isolation, JobResult, JobSpec, JobState
 
 
 class ProviderState(enum.StrEnum):
@@ -55,7 +55,9 @@ class JobRecord:
     why: str
     #: When it was taken, as ISO 8601 in UTC.
     accepted_at: str
-    #: Where it stands.
+    #: Fingerprint of the key it was taken with.
+    agent: str = ""
+    #: Where it stands; a final state only when its marketplace knows of it, or need not.
     state: JobState = JobState.ACCEPTED
     #: What it uses now, in bytes.
     memory_bytes: int = 0
@@ -67,6 +69,8 @@ class JobRecord:
     workspace: Workspace | None = None
     #: Set when somebody asked for its end.
     cancelled: threading.Event = field(default_factory=threading.Event)
+    #: Whether the owner did: then it is not taken again.
+    owner_cancelled: bool = False
     #: Why its result is of no use to its marketplace; empty when it is.
     unwanted: str = ""
     #: Whether its marketplace is to hear that it can be run elsewhere.
@@ -146,7 +150,7 @@ class Snapshot:
     failed: int
     #: Rewards of the completed ones.
     earned: float
-    #: Results that still wait to be delivered.
+    #: Results that still wait to be delivered, this provider's and others' of this owner.
     undelivered: int
 
     def to_dict(self) -> dict[str, Any]:

@@ -7,10 +7,14 @@ from pathlib import Path
 
 from node3nb.errors import ConfigError
 from node3nb.hardware import Machine
+from node3nb.job_checks import MAX_BYTES, printable
 from node3nb.jobs import GIB, ResourceLimits
+from node3nb.marketplace.words import MAX_WAIT_S
 
 #: Share of the machine's memory that all jobs together may have.
 MEMORY_SHARE = 0.75
+#: Longest payout address, in characters.
+LONGEST_WALLET = 256
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,12 +54,21 @@ class Settings:
 
     def __post_init__(self) -> None:
         for name in ("max_concurrent_jobs", "max_jobs"):
-            count = getattr(self, name)
-            if count is not None and not 1 <= count <= 1_000_000:
-                raise ConfigError(f"{name}: {count} is not between 1 and 1000000.")
-        for name in ("poll_s", "wait_s", "heartbeat_s"):
-            if not 0 < getattr(self, name) <= 3600:
-                raise ConfigError(f"{name}: give seconds between 0 and 3600.")
+            if getattr(self, name) is not None:
+                self._check(name, 1, 1_000_000)
+        for name in ("poll_s", "heartbeat_s"):
+            self._check(name, 0.001, 3600)
+        self._check("wait_s", 0.001, MAX_WAIT_S)
+        self._check("max_input_bytes", 1, MAX_BYTES)
+        if len(self.wallet_address) > LONGEST_WALLET or not self.wallet_address.isprintable():
+            raise ConfigError(f"wallet_address: give at most {LONGEST_WALLET} plain characters.")
+
+    def _check(self, name: str, least: float, most: float) -> None:
+        value = getattr(self, name)
+        if isinstance(value, bool) or not isinstance(value, (int, float)):
+            raise ConfigError(f"{name}: {printable(value)} is not a number.")
+        if not least <= value <= most:
+            raise ConfigError(f"{name}: {value:g} is not between {least:g} and {most:g}.")
 
     def slots(self, machine: Machine) -> int:
         """Return how many jobs run at once on a machine."""

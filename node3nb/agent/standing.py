@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from collections.abc import Callable
 
-from node3nb.errors import NotRunning
 from node3nb.agent.records import ProviderState
+from node3nb.errors import NotRunning
 
 _ENDING = frozenset({ProviderState.STOPPING, ProviderState.STOPPED})
 
@@ -22,13 +23,18 @@ class Standing:
         self._loop: asyncio.AbstractEventLoop | None = None
         self._changed = asyncio.Event()
 
+    @property
+    def ending(self) -> bool:
+        """Whether it stops or has stopped."""
+        return self.state in _ENDING
+
     def attach(self, loop: asyncio.AbstractEventLoop) -> None:
         """Wake waiters on this loop from now on."""
         self._loop = loop
 
     def move(self, state: ProviderState, reason: str) -> None:
         """Enter a state; one that is over stays over."""
-        if self.state in _ENDING and state not in _ENDING:
+        if self.ending and state not in _ENDING:
             raise NotRunning
         self.state, self.reason = state, reason
         self.poke()
@@ -40,8 +46,9 @@ class Standing:
 
     def poke(self) -> None:
         """Have every waiter look again."""
-        if self._loop is not None and not self._loop.is_closed():
-            self._loop.call_soon_threadsafe(self._wake)
+        if self._loop is not None:
+            with contextlib.suppress(RuntimeError):  # the loop has closed: nobody waits any more
+                self._loop.call_soon_threadsafe(self._wake)
 
     def _wake(self) -> None:
         waiting, self._changed = self._changed, asyncio.Event()

@@ -34,7 +34,9 @@ def consumer_client(args: argparse.Namespace) -> MarketplaceClient:
     """
     consumer = key(args, "consumer") or key(args, "admin")
     if not consumer:
-        raise ConfigError("A consumer's key is needed; set NODE3_CONSUMER_KEY or name a file with --keys.")
+        raise ConfigError(
+            "A consumer's key is needed; set NODE3_CONSUMER_KEY or name a file with --keys."
+        )
     return MarketplaceClient(
         config.marketplace_url(args.marketplace),
         consumer,

@@ -41,7 +41,9 @@ def _socket(pid: int | None) -> Path:
 
 
 def _shown(snapshot: dict[str, Any]) -> str:
-    running = [job for job in snapshot["jobs"] if job["state"] not in {"completed", "failed", "cancelled"}]
+    running = [
+        job for job in snapshot["jobs"] if job["state"] not in {"completed", "failed", "cancelled"}
+    ]
     lines = [
         f"{snapshot['state']}: {snapshot['reason']}",
         f"marketplace  {snapshot['marketplace_url']}",

@@ -57,7 +57,10 @@ def demo(args: argparse.Namespace) -> int:
     if not samples:
         raise ConfigError(f"There are no sample jobs in {args.jobs}; name their directory.")
     say = sys.stderr.write if args.json else sys.stdout.write
-    with tempfile.TemporaryDirectory(prefix="node3nb-demo-") as scratch, _market(Path(scratch)) as client:
+    with (
+        tempfile.TemporaryDirectory(prefix="node3nb-demo-") as scratch,
+        _market(Path(scratch)) as client,
+    ):
         say(f"Marketplace {client.url}; {len(samples)} jobs. Making inputs and submitting...\n")
         submitted = [(sample, _submit(client, sample)) for sample in samples]
         say(_line("JOB", "STATE", "REASON", "WHERE", "ISOLATION", "START ms", "RAN s", "RESULT"))
@@ -85,7 +88,9 @@ def _market(scratch: Path) -> Iterator[MarketplaceClient]:
         settings = Settings(max_concurrent_jobs=slots, poll_s=0.5)
         provider = Provider(market.url, agent.api_key, settings=settings).start()
         try:
-            yield MarketplaceClient(market.url, config.key("consumer", market.url, market.keys_file))
+            yield MarketplaceClient(
+                market.url, config.key("consumer", market.url, market.keys_file)
+            )
         finally:
             provider.stop()
 
@@ -131,7 +136,10 @@ def _shown(outcome: Outcome) -> str:
 def _line(*cells: str) -> str:
     *most, last = cells
     widths = (22, 10, 14, 9, 10, 9, 7)
-    return " ".join(f"{cell:<{width}}" for cell, width in zip(most, widths, strict=True)) + f" {last}\n"
+    return (
+        " ".join(f"{cell:<{width}}" for cell, width in zip(most, widths, strict=True))
+        + f" {last}\n"
+    )
 
 
 def _told(outcome: Outcome) -> dict[str, Any]:

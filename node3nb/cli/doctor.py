@@ -62,12 +62,12 @@ def examine() -> dict[str, Any]:
 def _shown(found: dict[str, Any]) -> str:
     lines = [
         f"node3nb {found['version']}, Python {found['python']}, {found['system']}",
-        f"machine    {found['cores']} cores, {shown_bytes(found['memory_bytes'])} of memory, "
-        f"GPUs: {', '.join(found['gpus']) or 'none'}",
+        f"machine    {found['cores']} cores, {shown_bytes(found['memory_bytes'])} of memory",
+        f"GPUs       {', '.join(found['gpus']) or 'none'}",
         f"state      {found['state_dir']}",
         f"executor   {found['executor'] or 'none'} ({found['why']})",
-        f"isolation  {found['isolation'] or 'none'}; "
-        f"memory enforced by {found['memory_enforced_by'] or 'nothing'}",
+        f"isolation  {found['isolation'] or 'none'}",
+        f"memory     enforced by {found['memory_enforced_by'] or 'nothing'}",
         *(f"  {name:<11} {reason}" for name, reason in found["executors"].items()),
         *(f"  {name:<11} off: {reason}" for name, reason in found["missing"].items()),
     ]

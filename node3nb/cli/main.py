@@ -3,17 +3,22 @@
 from __future__ import annotations
 
 import argparse
+import difflib
 import importlib
+import io
+import os
 import signal
 import sys
 from collections.abc import Sequence
 from types import FrameType
+from typing import NoReturn
 
 from node3nb import __version__
-from node3nb.errors import Node3Error
+from node3nb.errors import ConfigError, Node3Error
+from node3nb.job_checks import printable
 
-#: Exit status of a command ended by Ctrl-C (128 + SIGINT).
-INTERRUPTED = 130
+#: Exit status of a command ended by Ctrl-C (128 + SIGINT), and of one nobody reads (SIGPIPE).
+INTERRUPTED, PIPE_BROKEN = 130, 141
 #: Each command: the module of this package that does it, and what it is for.
 COMMANDS = {
     "run": ("run", "run one command as a sandboxed job, here and now"),
@@ -30,6 +35,14 @@ COMMANDS = {
 }
 
 
+class Parser(argparse.ArgumentParser):
+    """A parser that refuses in one line, with the exit status of what is our fault or yours."""
+
+    def error(self, message: str) -> NoReturn:
+        """Say what is wrong and where to read on."""
+        self.exit(Node3Error.exit_code, f"{self.prog}: {message}; see {self.prog} --help\n")
+
+
 def main(argv: Sequence[str] | None = None) -> int:
     """Do what the arguments say and return the exit status.
 
@@ -38,24 +51,49 @@ def main(argv: Sequence[str] | None = None) -> int:
     argv
         The words after `node3nb`; those of this process when None.
     """
-    signal.signal(signal.SIGTERM, _interrupt)
+    _prepare()
     words = list(sys.argv[1:] if argv is None else argv)
-    args = _parser(words[0] if words else "").parse_args(words)
+    chosen = words[0] if words else ""
     try:
+        args = _parser(_known(chosen)).parse_args(words)
         return int(args.do(args))
-    except Node3Error as error:
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return PIPE_BROKEN
+    except (Node3Error, OSError) as error:
         sys.stderr.write(f"node3nb: {error}\n")
-        return error.exit_code
+        return error.exit_code if isinstance(error, Node3Error) else Node3Error.exit_code
     except KeyboardInterrupt:
         return INTERRUPTED
-    except BrokenPipeError:
-        sys.stderr.close()
-        return 128 + signal.SIGPIPE
 
 
-def _interrupt(number: int, frame: FrameType | None) -> None:
-    """Let a polite request to end take the way of Ctrl-C, which cleans up."""
+def _prepare() -> None:
+    """Have polite requests to end take the way of Ctrl-C, and any character be printable."""
+    for name in ("SIGTERM", "SIGHUP"):
+        if hasattr(signal, name):
+            signal.signal(getattr(signal, name), _interrupt)
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")
+
+
+def _interrupt(_number: int, _frame: FrameType | None) -> None:
     raise KeyboardInterrupt
+
+
+def _known(word: str) -> str:
+    """Return the first word if it is a command or an option.
+
+    Raises
+    ------
+    ConfigError
+        It is neither; the message names what comes close.
+    """
+    if not word or word.startswith("-") or word in COMMANDS:
+        return word
+    close = difflib.get_close_matches(word, COMMANDS, n=1)
+    hint = f"did you mean `{close[0]}`?" if close else "see node3nb --help"
+    raise ConfigError(f"there is no command {printable(word)}; {hint}")
 
 
 def _parser(chosen: str) -> argparse.ArgumentParser:
@@ -63,7 +101,7 @@ def _parser(chosen: str) -> argparse.ArgumentParser:
 
     Only the chosen one's module is loaded: `node3nb run` starts in a tenth of the time so.
     """
-    parser = argparse.ArgumentParser(
+    parser = Parser(
         prog="node3nb",
         description="Run other people's compute jobs, and send your own.",
         epilog="Keys come from NODE3_API_KEY, NODE3_CONSUMER_KEY and NODE3_ADMIN_KEY or a file.",

@@ -5,7 +5,6 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from node3nb.cli import options
 from node3nb.errors import ConfigError
 
 

@@ -7,6 +7,7 @@ import sys
 
 from node3nb.agent.settings import Settings
 from node3nb.cli import connection, options
+from node3nb.errors import Node3Error
 from node3nb.provider import Provider
 
 #: Seconds between two looks at what there is to tell.
@@ -51,16 +52,19 @@ def provide(args: argparse.Namespace) -> int:
         provider.stop()
     if args.json:
         options.print_json(provider.snapshot().to_dict())
+    if provider.error is not None:
+        raise Node3Error(provider.snapshot().reason) from provider.error
     return 0
 
 
 def _tell_until_the_end(provider: Provider) -> None:
-    told = ""
+    told = -1
     while True:
-        provider.join(LOOK_S)
+        running = provider.running
         for event in provider.events():
-            if event.at > told:
+            if event.number > told:
                 sys.stderr.write(f"{event.at} {event.text}\n")
-                told = event.at
-        if not provider.running:
+                told = event.number
+        if not running:
             return
+        provider.join(LOOK_S)

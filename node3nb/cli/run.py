@@ -6,6 +6,7 @@ import argparse
 import codecs
 import sys
 import threading
+from collections.abc import Callable
 from pathlib import Path
 from typing import IO
 
@@ -71,7 +72,7 @@ def _spec(args: argparse.Namespace) -> JobSpec:
 def _environment(pairs: list[str]) -> dict[str, str]:
     for pair in pairs:
         if "=" not in pair:
-            raise ConfigError(f"--env: {ascii(pair)} has no value; write NAME=VALUE.")
+            raise ConfigError(f"--env: {pair!a} has no value; write NAME=VALUE.")
     return dict(pair.split("=", 1) for pair in pairs)
 
 
@@ -105,20 +106,42 @@ def _run_interruptibly(
         except BaseException as error:  # noqa: BLE001 - raised again where it is awaited
             outcome.append(error)
 
+    def call_off() -> None:
+        reporter.cancelled.set()
+        for executor in executors:
+            executor.cancel(spec.job_id)
+
     thread = threading.Thread(target=work, daemon=True)
     thread.start()
-    while thread.is_alive():
-        try:
-            thread.join(LOOK_S)
-            if follower:
-                follower.look()
-        except KeyboardInterrupt:
-            reporter.cancelled.set()
-            for executor in executors:
-                executor.cancel(spec.job_id)
+    _attend(thread, follower, call_off)
     if isinstance(outcome[0], BaseException):
         raise outcome[0]
     return outcome[0]
+
+
+def _attend(
+    thread: threading.Thread, follower: Follower | None, call_off: Callable[[], None]
+) -> None:
+    """Print until the job is over; call it off when nobody wants it or reads it any more.
+
+    Raises
+    ------
+    BrokenPipeError
+        Nobody reads what it prints; it is over.
+    """
+    broken = None
+    while thread.is_alive():
+        try:
+            thread.join(LOOK_S)
+            if follower and broken is None:
+                follower.look()
+        except KeyboardInterrupt:
+            call_off()
+        except BrokenPipeError as error:
+            broken = error
+            call_off()
+    if broken is not None:
+        raise broken
 
 
 def _explain(result: JobResult) -> None:

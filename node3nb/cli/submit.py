@@ -30,11 +30,19 @@ def submit(args: argparse.Namespace) -> int:
     """Submit the job, wait if asked to, and return its exit status."""
     client = connection.consumer_client(args)
     job, input_path = _job(args.spec)
+    if args.output:
+        _check_empty(args.output)
     job_id = consumer.submit(client, job, input_path)
     if not (args.wait or args.output):
         _tell(args, {"job_id": job_id}, job_id)
         return 0
     return _finish(args, client, job_id)
+
+
+def _check_empty(directory: Path) -> None:
+    """Refuse a directory for outputs before the job runs for it."""
+    if directory.exists() and (not directory.is_dir() or any(directory.iterdir())):
+        raise ConfigError(f"output: {directory} is no empty directory; name a new one.")
 
 
 def _finish(args: argparse.Namespace, client: MarketplaceClient, job_id: str) -> int:
@@ -69,7 +77,7 @@ def _job(path: Path) -> tuple[dict[str, Any], Path | None]:
     directory = path if path.is_dir() else path.parent
     try:
         content = json.loads((path / "job.json" if path.is_dir() else path).read_bytes())
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, RecursionError) as error:
         raise ConfigError(f"{path} can't be read as a job's JSON: {error}.") from error
     if not isinstance(content, dict):
         raise ConfigError(f"{path} holds no job: it has to be one JSON object.")

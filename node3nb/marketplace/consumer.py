@@ -6,13 +6,19 @@ import contextlib
 import shutil
 import tempfile
 import time
+import uuid
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
 from pydantic import TypeAdapter, ValidationError
 
-from node3nb.errors import CallNotOffered, InputError
+from node3nb.errors import (
+    CallNotOffered,
+    InputError,
+    MarketplaceBusy,
+    MarketplaceUnreachable,
+)
 from node3nb.files.archives import ArchiveLimits, unpack
 from node3nb.jobs import ExitReason, JobResult, JobState, failure
 from node3nb.marketplace.client import MarketplaceClient
@@ -20,13 +26,17 @@ from node3nb.marketplace.protocol import JobStatus, JobView
 
 #: Seconds between two looks at a job, at first and at the most.
 FIRST_LOOK_S, LONGEST_LOOK_S = 0.05, 1.0
+#: Seconds a marketplace may be away while somebody waits for a job.
+AWAY_S = 60.0
 
 _RESULT = TypeAdapter(JobResult)
 
 
-def submit(client: MarketplaceClient, job: Mapping[str, Any], input_path: Path | None = None) -> str:
-    """Submit a job, with its input if it awaits one, and return its id."""
-    job_id = client.submit(job)
+def submit(
+    client: MarketplaceClient, job: Mapping[str, Any], input_path: Path | None = None
+) -> str:
+    """Submit a job once, with its input if it awaits one, and return its id."""
+    job_id = client.submit(job, uuid.uuid4().hex)
     if input_path is not None:
         client.put_input(job_id, input_path)
     return job_id
@@ -38,21 +48,34 @@ def wait(
     timeout_s: float | None = None,
     sleep: Callable[[float], None] = time.sleep,
 ) -> JobView:
-    """Return a job once nothing more happens to it.
+    """Return a job once nothing more happens to it; a marketplace that is away may come back.
 
     Raises
     ------
     TimeoutError
         Something still may after `timeout_s` seconds.
+    MarketplaceError
+        The marketplace has been away for `AWAY_S` seconds, or does not show the job.
     """
     deadline = None if timeout_s is None else time.monotonic() + timeout_s
     look_s = FIRST_LOOK_S
-    while not (view := client.job(job_id)).final:
+    while not (view := _look(client, job_id, sleep)).final:
         if deadline is not None and time.monotonic() > deadline:
             raise TimeoutError(f"Job {job_id} is still {view.status} after {timeout_s:g} s.")
         sleep(look_s)
         look_s = min(look_s * 1.5, LONGEST_LOOK_S)
     return view
+
+
+def _look(client: MarketplaceClient, job_id: str, sleep: Callable[[float], None]) -> JobView:
+    deadline = time.monotonic() + AWAY_S
+    while True:
+        try:
+            return client.job(job_id)
+        except (MarketplaceUnreachable, MarketplaceBusy):
+            if time.monotonic() > deadline:
+                raise
+        sleep(LONGEST_LOOK_S)
 
 
 def result_of(view: JobView) -> JobResult:

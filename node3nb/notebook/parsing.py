@@ -6,6 +6,7 @@ import argparse
 import difflib
 import functools
 import os
+import re
 import shlex
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, NoReturn, TypeVar
@@ -18,6 +19,11 @@ from node3nb.errors import ConfigError
 WIDTH = 88
 #: Options whose value is never expanded: a name, and what may hold braces of its own.
 _AS_WRITTEN = frozenset({"-o", "--env"})
+
+#: First of the characters that stand for expressions while a line is split: for private use.
+_HELD = 0xE000
+#: What a `{expression}` outside quotes is; inside them it is found by its quotes.
+_QUOTED_OR_EXPRESSION = re.compile(r"""'[^']*'|"(?:\\.|[^"\\])*"|(\{[^{}]*\})""")
 
 _Value = TypeVar("_Value")
 
@@ -85,20 +91,30 @@ class _Help(argparse.Action):
 
 
 def split(text: str) -> list[str]:
-    """Return the words of a line; quotes keep words together, a trailing `;` is left out.
+    """Return the words of a line; quotes and braces keep words together, a last `;` is left out.
 
     Raises
     ------
     Misused
         A quotation has no end.
     """
-    lexer = shlex.shlex(text.strip().removesuffix(";"), posix=True)
+    held: list[str] = []
+
+    def hold(match: re.Match[str]) -> str:
+        if match[1] is None:
+            return match[0]
+        held.append(match[1])
+        return chr(_HELD + len(held) - 1)
+
+    line = _QUOTED_OR_EXPRESSION.sub(hold, text.strip().removesuffix(";"))
+    lexer = shlex.shlex(line, posix=True)
     lexer.whitespace_split = True
     lexer.commenters = ""
     if os.name == "nt":
         lexer.escape = ""
+    stands_for = {_HELD + at: expression for at, expression in enumerate(held)}
     try:
-        return list(lexer)
+        return [word.translate(stands_for) for word in lexer]
     except ValueError:
         raise Misused("A quotation mark on the line has no partner; add or remove one.") from None
 

@@ -11,6 +11,8 @@ FLOOD_FACTOR = 1024
 LEAST_FLOOD_BYTES = 64 << 20
 #: Most bytes of the tail, which stands in memory; a larger cap goes to the head.
 MOST_TAIL_BYTES = 1 << 20
+#: Room for the note about the gap, in bytes.
+NOTE_BYTES = 64
 #: Bytes in which the last line is looked for.
 RECENT_BYTES = 4096
 

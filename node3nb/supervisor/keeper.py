@@ -96,6 +96,7 @@ class Keeper:
             self._failure = verdict.Failure(*launch.FAILURE.unpack(failure))
             return
         self._started, self._started_at = now, time.time()
+        self._watch_due = now + watch.TREE_S
         self._tell(
             "started",
             started_at=self._started_at,

@@ -37,8 +37,8 @@ def become(order: Order, grant: Grant, fds: tuple[int, int, int]) -> NoReturn:
         os.umask(0o022)
         os.chdir(order.cwd)
         report = _place_descriptors(stdout, stderr, report)
-        limits.apply(order, grant)
         linux.forbid_new_privileges()
+        limits.apply(order, grant)
         prepared = True
         os.execvpe(order.argv[0], order.argv, order.env)  # noqa: S606 - a list, never a shell
     except Exception as error:  # noqa: BLE001 - whatever it is, the keeper has to know

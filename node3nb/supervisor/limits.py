@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import resource
-from pathlib import Path
 
 from node3nb.supervisor.orders import Grant, Order
 
@@ -40,16 +40,20 @@ def _lower(which: int, wanted: int) -> None:
 
 
 def _give_way(cores: tuple[int, ...]) -> None:
-    """Take only the cores granted, run only when nobody else wants them, die first."""
+    """Die first, take only the cores granted, run only when nobody else wants them.
+
+    The last comes last: what follows it waits for everybody else.
+    """
+    with contextlib.suppress(FileNotFoundError):
+        first_to_die = os.open("/proc/self/oom_score_adj", os.O_WRONLY | os.O_CLOEXEC)
+        os.write(first_to_die, b"1000")
+        os.close(first_to_die)
     if hasattr(os, "sched_setaffinity") and cores:
         os.sched_setaffinity(0, cores)
     if hasattr(os, "SCHED_IDLE"):
         os.sched_setscheduler(0, os.SCHED_IDLE, os.sched_param(0))
     else:
         os.nice(19)
-    first_to_die = Path("/proc/self/oom_score_adj")
-    if first_to_die.exists():
-        first_to_die.write_text("1000")
 
 
 def tasks_of_user() -> int:

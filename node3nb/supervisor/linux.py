@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import ctypes
-import platform
+import os
 import signal
 import sys
 
@@ -13,7 +13,7 @@ PR_SET_CHILD_SUBREAPER = 36
 PR_GET_CHILD_SUBREAPER = 37
 PR_SET_NO_NEW_PRIVS = 38
 #: Number of kcmp(2) (scripts/syscall.tbl, include/uapi/asm-generic/unistd.h), and its KCMP_VM.
-_KCMP = {"x86_64": 312, "aarch64": 272, "riscv64": 272}.get(platform.machine())
+_KCMP = {"x86_64": 312, "aarch64": 272, "riscv64": 272}.get(os.uname().machine)
 _KCMP_VM = 1
 
 _libc = ctypes.CDLL(None, use_errno=True) if sys.platform == "linux" else None

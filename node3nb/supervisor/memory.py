@@ -59,3 +59,15 @@ def proportional_bytes(processes: list[Process]) -> int:
         for process in processes
         if process.parent not in pids or not linux.share_memory(process.pid, process.parent)
     )
+
+
+def with_hidden(processes: list[Process], hidden_bytes: int) -> int:
+    """Return the memory of the processes and what they hide, what is in both counted once.
+
+    Where the kernel does not tell how much shared memory is resident, what is hidden is left out.
+    """
+    shared = [proc.proportional_bytes(process.pid, b"Pss_Shmem") for process in processes]
+    if None in shared:
+        return proportional_bytes(processes)
+    resident = sum(size for size in shared if size)
+    return proportional_bytes(processes) + max(0, hidden_bytes - resident)

@@ -107,17 +107,27 @@ def _children(pid: int) -> list[int]:
     return children
 
 
-def proportional_bytes(pid: int) -> int | None:
+def proportional_bytes(pid: int, part: bytes = b"Pss") -> int | None:
     """Return the memory of a process with each page divided by the number of its users.
 
-    None when the process is gone or the kernel does not tell (before Linux 4.14).
+    Parameters
+    ----------
+    pid
+        The process.
+    part
+        All of it, or a part as the kernel names it, such as `Pss_Shmem` (Linux 5.9).
+
+    Returns
+    -------
+    int or None
+        Bytes; None when the process is gone or the kernel does not tell (before Linux 4.14).
     """
     try:
         rollup = read(f"/proc/{pid}/smaps_rollup")
     except OSError:
         return None
     for line in rollup.splitlines():
-        if line.startswith(b"Pss:"):
+        if line.startswith(part + b":"):
             return int(line.split()[1]) << 10
     return None
 

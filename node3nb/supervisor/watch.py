@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import os
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
-from node3nb.supervisor import disk, tree
-from node3nb.supervisor.memory import MemoryGauge
+from node3nb.supervisor import disk, hidden, memory, tree
 from node3nb.supervisor.orders import Order
 from node3nb.supervisor.processes import Process
 
@@ -17,6 +16,9 @@ TREE_S = 0.05 if tree.HAS_PROC else 0.25
 TREE_SHARE = 5
 #: Seconds between the end of one survey of the disk and the next.
 DISK_S = 0.25
+#: What the processes hide is looked for so often, in seconds, and for one part of the time.
+HIDDEN_S = 0.25
+HIDDEN_SHARE = 20
 #: Seconds that a survey of the disk may take between two measurements of the tree.
 DISK_SLICE_S = 0.005
 
@@ -36,9 +38,10 @@ class Watch:
 
     def __init__(self, order: Order) -> None:
         self._order = order
-        self._gauge = MemoryGauge(order.memory_bytes)
+        self._gauge = memory.MemoryGauge(order.memory_bytes)
         self._survey: disk.Survey | None = None
-        self._tree_due = self._disk_due = 0.0
+        self._hidden = hidden.Hidden()
+        self._tree_due = self._hidden_due = self._disk_due = 0.0
         #: Largest memory of the tree so far, in bytes.
         self.peak_memory_bytes = 0
         #: Most processes at one time so far.
@@ -60,9 +63,20 @@ class Watch:
         processes = tree.descendants(os.getpid())
         self.memory_bytes = self._gauge.measure(processes, now)
         self.cpu_s = max(self.cpu_s, sum(process.cpu_s for process in processes))
+        if now >= self._hidden_due and tree.HAS_PROC:
+            self._hidden = hidden.measure(processes)
+            self._hidden_due = now + max(HIDDEN_S, (time.monotonic() - now) * HIDDEN_SHARE)
+        self._add_hidden(processes)
         self.peak_memory_bytes = max(self.peak_memory_bytes, self.memory_bytes)
         self.peak_processes = max(self.peak_processes, len(processes))
         return self._too_much_memory() or self._too_many_tasks(processes)
+
+    def _add_hidden(self, processes: list[Process]) -> None:
+        """Count what is hidden too, once it could matter."""
+        held = self._hidden.memory_bytes
+        if held and self.memory_bytes + held > self._order.memory_bytes:
+            exact = memory.with_hidden(processes, held)
+            self.memory_bytes = max(self.memory_bytes, exact)
 
     def _too_much_memory(self) -> Cause | None:
         if self.memory_bytes <= self._order.memory_bytes:
@@ -83,10 +97,11 @@ class Watch:
                 return None
             self._survey = self._new_survey()
         done = self._survey.advance(now + DISK_SLICE_S)
-        written = self._survey.so_far
+        seen = self._survey.so_far
         if done:
             self._survey = None
             self._disk_due = time.monotonic() + DISK_S
+        written = replace(seen, bytes=seen.bytes + self._hidden.disk_bytes)
         return over_disk(written, self._order)
 
     def _new_survey(self) -> disk.Survey:

@@ -1,0 +1,271 @@
+"""What every job is given, and what its result says."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import sys
+import threading
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+from native.conftest import SECRET
+from support.native_jobs import (
+    LIMITS,
+    MARK,
+    MIB,
+    PROGRAMS,
+    Bench,
+    Started,
+    limits,
+    linux_only,
+    processes_of,
+)
+
+from node3nb.errors import ExecutorError
+from node3nb.jobs import ExitReason, JobState
+
+
+@pytest.fixture
+def report(bench: Bench) -> dict[str, Any]:
+    result = bench.program("report.py", limits=limits(memory_bytes=512 * MIB))
+    assert result.ok, result
+    return dict(json.loads(result.stdout))
+
+
+@pytest.mark.parametrize(("code", "state"), [(0, JobState.COMPLETED), (7, JobState.FAILED)])
+def test_exit_code(bench: Bench, code: int, state: JobState) -> None:
+    result = bench.python(f"raise SystemExit({code})")
+    assert (result.exit_code, result.signal, result.state) == (code, None, state)
+    assert result.reason is ExitReason.EXITED
+    assert (str(code) in result.message) is bool(code)
+
+
+def test_signal(bench: Bench) -> None:
+    result = bench.python("import os; os.kill(os.getpid(), 6)")
+    assert (result.exit_code, result.signal) == (None, signal.SIGABRT)
+    assert result.reason is ExitReason.SIGNALED
+    assert "SIGABRT" in result.message
+
+
+def test_what_is_measured(bench: Bench) -> None:
+    before = datetime.now(UTC)
+    result = bench.python(
+        "import os, time\n"
+        "taken = b'x' * (100 << 20)\n"
+        "open('out', 'wb').write(b'y' * (3 << 20))\n"
+        "if os.fork(): os.wait()\n"
+        "began = time.process_time()\n"
+        "while time.process_time() - began < 0.3: pass\n"
+    )
+    assert result.ok
+    assert (result.executor, result.isolation, result.memory_enforced_by) == (
+        "native",
+        "limits",
+        "monitor",
+    )
+    assert result.started_at is not None
+    started = datetime.fromisoformat(result.started_at)
+    assert before - timedelta(seconds=1) <= started <= datetime.now(UTC)
+    assert result.startup_ms > 0
+    assert result.wall_s >= 0.3
+    usage = result.usage
+    assert usage.cpu_s >= 0.55
+    assert 100 * MIB <= usage.peak_memory_bytes <= 300 * MIB
+    assert usage.peak_processes == 2
+    assert 3 * MIB <= usage.written_bytes <= 4 * MIB
+
+
+def test_program_missing(bench: Bench) -> None:
+    result = bench.run("no-such-program", "x")
+    assert (result.exit_code, result.reason) == (127, ExitReason.EXITED)
+    assert "command" in result.message
+    assert "no-such-program" in result.message
+
+
+def test_program_not_executable(bench: Bench) -> None:
+    result = bench.run("./text", files={"text": "no program"})
+    assert (result.exit_code, result.reason) == (126, ExitReason.EXITED)
+    assert "can't be executed" in result.message
+
+
+@pytest.mark.parametrize("name", ["gone.py", "/input/gone.py", "n" * 5000])
+def test_script_missing(bench: Bench, name: str) -> None:
+    result = bench.run("python", name)
+    assert (result.exit_code, result.state) == (127, JobState.FAILED)
+    assert result.message.startswith("command: the script")
+    assert len(result.message) < 500
+
+
+@pytest.mark.parametrize("named", ["a.py", "./a.py", "/job/a.py"])
+@pytest.mark.parametrize("python", ["python", "python3"])
+def test_script_of_the_job(bench: Bench, python: str, named: str) -> None:
+    code = "import sys; print(sys.executable, sys.argv[1:])"
+    result = bench.run(python, "-u", "-W", "ignore", named, "x", files={"a.py": code})
+    assert result.stdout == f"{sys.executable} ['x']\n"
+
+
+@pytest.mark.parametrize("named", ["sub/a.py", "/input/sub/a.py"])
+def test_script_of_the_input(bench: Bench, named: str) -> None:
+    def prepare(job: Started) -> None:
+        (job.workspace.input / "sub").mkdir()
+        (job.workspace.input / "sub" / "a.py").write_text("print('from the input')")
+
+    assert bench.run("python", named, prepare=prepare).stdout == "from the input\n"
+
+
+@pytest.mark.parametrize(
+    "options",
+    [("-c",), ("-uc",), ("-Iuc",), ("-X", "utf8", "-c"), ("-Wignore", "-Xdev", "-c"), ("-cx=1;",)],
+)
+def test_options_that_replace_a_script(bench: Bench, options: tuple[str, ...]) -> None:
+    result = bench.run("python", *options, "print('yes')")
+    assert result.ok, result
+    assert result.stdout == ("" if "-cx=1;" in options else "yes\n")
+
+
+def test_module_and_directory(bench: Bench) -> None:
+    def prepare(job: Started) -> None:
+        (job.workspace.job / "package").mkdir()
+        (job.workspace.job / "package" / "__main__.py").write_text("print('main')")
+
+    for command in (
+        ("python", "-m", "package"),
+        ("python", "package"),
+        ("python", "--", "package"),
+    ):
+        assert bench.run(*command, prepare=prepare).stdout == "main\n", command
+
+
+@linux_only
+def test_environment_is_an_allow_list(bench: Bench) -> None:
+    result = bench.run("/usr/bin/env", "-0", environment={"ASKED": "for"})
+    given = dict(entry.split("=", 1) for entry in result.stdout.rstrip("\0").split("\0"))
+    mark = given.pop(MARK)
+    root = Path(given["INPUT_DIR"]).parent
+    assert given == {
+        "PATH": f"{os.path.dirname(sys.executable)}:/usr/local/bin:/usr/bin:/bin",
+        "LANG": "C.UTF-8",
+        "HOME": str(root / "job"),
+        "TMPDIR": str(root / "tmp"),
+        "JOB_ID": f"job-{mark[:8]}",
+        "INPUT_DIR": str(root / "input"),
+        "OUTPUT_DIR": str(root / "output"),
+        "ASKED": "for",
+    }
+
+
+def test_owners_secrets_are_nowhere(bench: Bench) -> None:
+    assert SECRET in os.environ.values()
+    result = bench.python(
+        "import os\n"
+        "pid = os.getpid()\n"
+        "while pid > 1:\n"
+        "    print(open(f'/proc/{pid}/environ', 'rb').read() if pid != owner else '')\n"
+        "    pid = int(open(f'/proc/{pid}/stat').read().rpartition(')')[2].split()[1])\n"
+        "    if pid == int(os.environ['OWNER']): break\n".replace("owner", str(os.getpid())),
+        environment={"OWNER": str(os.getpid())},
+    )
+    assert result.ok, result.stderr
+    assert SECRET not in result.stdout
+
+
+@linux_only
+def test_process(report: dict[str, Any]) -> None:
+    pid, session, group = report["ids"]
+    assert pid == session == group
+    assert report["cwd"] == report["environ"]["HOME"]
+    assert report["umask"] == 0o022
+    assert report["descriptors"] == [0, 1, 2]
+    assert (report["stdin"], report["stdin_is_null"]) == ("", True)
+    assert report["pipes"] == [True, True]
+    assert report["no_new_privileges"] == "1"
+    assert report["oom_score_adj"] == "1000"
+    assert report["policy"] == os.SCHED_IDLE
+    assert len(report["cores"]) == 1
+
+
+@linux_only
+def test_signals_are_as_a_shell_would_leave_them(bench: Bench) -> None:
+    result = bench.run("/bin/grep", "-E", "Sig(Ign|Blk)", "/proc/self/status")
+    assert {line.split()[1] for line in result.stdout.splitlines()} == {"0" * 16}
+
+
+@linux_only
+def test_kernel_limits(report: dict[str, Any]) -> None:
+    caps = report["limits"]
+    assert caps["CORE"][1] <= 1
+    assert caps["NOFILE"] == [1024, 1024]
+    assert LIMITS.disk_bytes <= caps["FSIZE"][1] <= LIMITS.disk_bytes + MIB
+    assert LIMITS.memory_bytes < caps["DATA"][1] <= 1.5 * LIMITS.memory_bytes
+    assert caps["NPROC"][1] >= LIMITS.processes
+
+
+@linux_only
+def test_two_jobs_get_different_cores(bench: Bench) -> None:
+    if len(os.sched_getaffinity(0)) < 2:
+        pytest.skip("one core")
+    with bench.started("python", str(PROGRAMS / "stubborn.py"), "polite") as first:
+        first.await_line("ready")
+        (other,) = json.loads(bench.program("report.py").stdout)["cores"]
+        assert {other} != os.sched_getaffinity(processes_of(first.mark)[0])
+
+
+@linux_only
+def test_more_cores_than_there_are(bench: Bench) -> None:
+    result = bench.program("report.py", limits=limits(cpus=512))
+    assert set(json.loads(result.stdout)["cores"]) == os.sched_getaffinity(0)
+
+
+def test_same_id_again(bench: Bench) -> None:
+    for number in range(5):
+        assert bench.run("echo", str(number), job_id="again").stdout == f"{number}\n"
+
+
+def test_same_id_at_once(bench: Bench) -> None:
+    with bench.started("python", str(PROGRAMS / "stubborn.py"), "polite", job_id="twice") as first:
+        first.await_line("ready")
+        with pytest.raises(ExecutorError, match="twice"):
+            bench.run("true", job_id="twice")
+        assert first.listener.running.is_set()
+
+
+def test_preparation_that_fails_is_our_fault(bench: Bench) -> None:
+    result = bench.run("true", prepare=lambda job: job.workspace.job.rmdir())
+    assert (result.reason, result.exit_code) == (ExitReason.INTERNAL, None)
+    assert "could not be prepared" in result.message
+
+
+def test_log_that_is_in_the_way(bench: Bench) -> None:
+    result = bench.run("true", prepare=lambda job: (job.workspace.log / "stdout").touch())
+    assert result.reason is ExitReason.INTERNAL
+    assert "could not be watched" in result.message
+
+
+def test_many_jobs_leave_nothing_behind(own_bench: Bench) -> None:
+    """A hundred jobs through four threads: no descriptor, thread or zombie is left of them."""
+    own_bench.run("/bin/true")
+    supervisor = own_bench.executor._client.pid  # type: ignore[attr-defined]
+    before = _holdings(supervisor)
+    results: list[bool] = []
+
+    def work() -> None:
+        results.extend(own_bench.run("/bin/true").ok for _ in range(25))
+
+    threads = [threading.Thread(target=work) for _ in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert results == [True] * 100
+    assert _holdings(supervisor) == before
+
+
+def _holdings(supervisor: int) -> tuple[int, ...]:
+    """Return descriptors and threads of ours, descriptors and children of the supervisor."""
+    children = Path(f"/proc/{supervisor}/task/{supervisor}/children").read_text().split()
+    mine = (len(os.listdir("/proc/self/fd")), threading.active_count())
+    return (*mine, len(os.listdir(f"/proc/{supervisor}/fd")), len(children))

@@ -1,0 +1,132 @@
+"""However a job ends, nothing of it is left."""
+
+from __future__ import annotations
+
+import os
+import signal
+
+import pytest
+from support.native_jobs import (
+    PATIENCE_S,
+    PROGRAMS,
+    Bench,
+    Started,
+    limits,
+    linux_only,
+    processes_of,
+    wait_until,
+)
+
+from node3nb.errors import SupervisorLost
+from node3nb.jobs import ExitReason, JobState
+
+pytestmark = linux_only
+LONG_GRACE = limits(grace_s=PATIENCE_S)
+
+
+@pytest.mark.parametrize("way", ["holds_stdout", "leaves", "reforks", "leaderless", "many"])
+def test_daemons_end_with_the_main_process(bench: Bench, way: str) -> None:
+    result = bench.program("daemons.py", way)
+    assert result.ok, result
+    assert result.stdout == "ready\n"
+
+
+@pytest.mark.parametrize("way", ["leaves", "reforks", "leaderless"])
+def test_daemons_end_when_the_job_is_cancelled(bench: Bench, way: str) -> None:
+    with bench.started("python", str(PROGRAMS / "daemons.py"), way, "stay") as job:
+        job.await_line("ready")
+        bench.executor.cancel(job.spec.job_id)
+        assert job.result().state is JobState.CANCELLED
+        assert processes_of(job.mark) == []
+
+
+def test_polite_job_is_asked(bench: Bench) -> None:
+    with bench.started("python", str(PROGRAMS / "stubborn.py"), "polite", limits=LONG_GRACE) as job:
+        job.await_line("ready")
+        bench.executor.cancel(job.spec.job_id)
+        result = job.result()
+    assert (result.reason, result.exit_code) == (ExitReason.CANCELLED, 3)
+    assert result.stdout.splitlines() == ["ready", "asked"]
+
+
+def test_deaf_job_is_killed(bench: Bench) -> None:
+    with bench.started("python", str(PROGRAMS / "stubborn.py"), "deaf") as job:
+        job.await_line("ready")
+        bench.executor.cancel(job.spec.job_id)
+        bench.executor.cancel(job.spec.job_id)
+        result = job.result()
+    assert (result.reason, result.signal) == (ExitReason.CANCELLED, signal.SIGKILL)
+
+
+def test_stopped_job_hears_that_it_is_asked(bench: Bench) -> None:
+    with bench.started(
+        "python", str(PROGRAMS / "stubborn.py"), "stopped", limits=LONG_GRACE
+    ) as job:
+        job.await_line("ready")
+        wait_until(lambda: all(_stopped(pid) for pid in processes_of(job.mark)))
+        bench.executor.cancel(job.spec.job_id)
+        result = job.result()
+    assert (result.reason, result.signal) == (ExitReason.CANCELLED, signal.SIGTERM)
+
+
+def _stopped(pid: int) -> bool:
+    with open(f"/proc/{pid}/stat") as stat:
+        return stat.read().rpartition(")")[2].split()[0] == "T"
+
+
+def test_cancelled_before_it_starts(bench: Bench) -> None:
+    result = bench.run("sleep", "60", prepare=lambda job: job.listener.cancelled.set())
+    assert (result.state, result.reason) == (JobState.CANCELLED, ExitReason.CANCELLED)
+
+
+def test_cancel_of_nobody(bench: Bench) -> None:
+    bench.executor.cancel("never-heard-of")
+    assert bench.run("true").ok
+
+
+@pytest.mark.parametrize("group", ["", "group"])
+def test_job_that_kills_its_keeper(bench: Bench, group: str) -> None:
+    """The one job is lost, its daemon gone; the others don't notice."""
+    with bench.started("python", str(PROGRAMS / "stubborn.py"), "polite") as other:
+        other.await_line("ready")
+        result = bench.program("keeper_attacks.py", "SIGKILL", group)
+        assert result.reason is ExitReason.LOST
+        assert "SIGKILL" in result.message
+        assert result.started_at is not None
+        assert not other.outcome.done()
+        bench.executor.cancel(other.spec.job_id)
+        assert other.result().exit_code == 3
+
+
+def test_job_that_stops_its_keeper(bench: Bench) -> None:
+    """Nobody would keep its limits any more, so it ends."""
+    assert bench.program("keeper_attacks.py", "SIGSTOP").reason is ExitReason.LOST
+
+
+def test_close_ends_everything(own_bench: Bench) -> None:
+    with (
+        own_bench.started("python", str(PROGRAMS / "daemons.py"), "leaves", "stay") as one,
+        own_bench.started("python", str(PROGRAMS / "stubborn.py"), "deaf") as two,
+    ):
+        one.await_line("ready")
+        two.await_line("ready")
+        own_bench.executor.close()
+        _assert_lost(one, two)
+        assert not one.workspace.root.exists()
+
+
+def test_supervisor_killed(own_bench: Bench) -> None:
+    with own_bench.started("python", str(PROGRAMS / "daemons.py"), "leaves", "stay") as job:
+        job.await_line("ready")
+        os.kill(own_bench.executor._client.pid, signal.SIGKILL)  # type: ignore[attr-defined]
+        with pytest.raises(SupervisorLost):
+            job.result()
+        wait_until(lambda: not processes_of(job.mark))
+    assert own_bench.run("true").ok
+
+
+def _assert_lost(*jobs: Started) -> None:
+    for job in jobs:
+        with pytest.raises(SupervisorLost):
+            job.result()
+        assert processes_of(job.mark) == []

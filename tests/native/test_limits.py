@@ -1,0 +1,109 @@
+"""Each limit is the whole job's, and passing it is named in the result."""
+
+from __future__ import annotations
+
+import time
+
+import pytest
+from support.native_jobs import GIB, MIB, Bench, limits, linux_only
+
+from node3nb.jobs import ExitReason, JobResult, JobState
+
+pytestmark = linux_only
+
+
+WAYS = "one many fast shared single leaderless given_back file_in_memory".split()
+
+
+def memory(bench: Bench, way: str, mib: int, limit_mib: int = 192) -> JobResult:
+    caps = limits(memory_bytes=limit_mib * MIB, disk_bytes=4 * GIB)
+    return bench.program("memory.py", way, str(mib), limits=caps)
+
+
+@pytest.mark.parametrize("way", WAYS)
+def test_too_much_memory(bench: Bench, way: str) -> None:
+    result = memory(bench, way, 1024)
+    assert (result.reason, result.state) == (ExitReason.OUT_OF_MEMORY, JobState.FAILED)
+    assert "192 MiB" in result.message
+    assert result.usage.peak_memory_bytes < GIB
+
+
+def test_refused_allocation_that_the_program_survives(bench: Bench) -> None:
+    result = memory(bench, "survives", 1024)
+    assert result.ok, result
+    assert result.stdout == "refused\n"
+
+
+def test_memory_shared_after_a_fork_counts_once(bench: Bench) -> None:
+    result = memory(bench, "forked", 100, 256)
+    assert result.ok, result
+    assert 100 * MIB < result.usage.peak_memory_bytes < 256 * MIB
+    assert result.usage.peak_processes == 9
+
+
+def test_child_in_its_parents_address_space_counts_once(bench: Bench) -> None:
+    assert memory(bench, "vforks", 130).ok
+
+
+def test_sharing_is_no_disguise(bench: Bench) -> None:
+    """What was shared once does not make room for what is not."""
+    result = memory(bench, "disguised", 150, 256)
+    assert result.reason is ExitReason.OUT_OF_MEMORY
+    assert result.usage.peak_memory_bytes < 600 * MIB
+
+
+@pytest.mark.parametrize("way", ["polite", "deaf"])
+def test_wall_clock(bench: Bench, way: str) -> None:
+    result = bench.program("stubborn.py", way, limits=limits(timeout_s=0.5))
+    assert (result.reason, result.state) == (ExitReason.TIMED_OUT, JobState.FAILED)
+    assert "0.5 s" in result.message
+    assert result.wall_s >= 0.5
+
+
+@pytest.mark.parametrize("way", ["processes", "threads"])
+def test_too_many_tasks(bench: Bench, way: str) -> None:
+    result = bench.program("fork_bomb.py", way, limits=limits(processes=60, memory_bytes=GIB))
+    assert result.reason is ExitReason.SIGNALED
+    assert "its limit is 60" in result.message
+
+
+@pytest.mark.parametrize("way", ["pieces", "one_file", "long_path", "closed", "removed"])
+def test_too_many_bytes_on_disk(bench: Bench, way: str) -> None:
+    result = bench.program("disk.py", way, limits=limits(disk_bytes=64 * MIB))
+    assert (result.reason, result.state) == (ExitReason.DISK_LIMIT, JobState.FAILED)
+    assert "64 MiB" in result.message or "limit of bytes" in result.message
+
+
+def test_too_many_files(bench: Bench) -> None:
+    result = bench.program("disk.py", "files", limits=limits(disk_files=1000))
+    assert result.reason is ExitReason.DISK_LIMIT
+    assert "its limit is 1000" in result.message
+
+
+def test_too_deep(bench: Bench) -> None:
+    result = bench.program("disk.py", "deep")
+    assert result.reason is ExitReason.DISK_LIMIT
+    assert "deeper than 100" in result.message
+
+
+@pytest.mark.parametrize("way", ["sparse", "linked"])
+def test_what_takes_no_room_is_not_charged(bench: Bench, way: str) -> None:
+    result = bench.program("disk.py", way, limits=limits(disk_bytes=64 * MIB))
+    assert result.ok, result
+    assert result.usage.written_bytes < MIB
+
+
+def test_limit_also_ends_a_job_that_is_on_its_way_out(bench: Bench) -> None:
+    """A job that was asked to end has not got its grace for eating memory."""
+    code = (
+        "import signal, time\n"
+        "def eat(*_):\n"
+        "    taken = bytearray()\n"
+        "    while True: taken += b'x' * (1 << 20)\n"
+        "signal.signal(signal.SIGTERM, eat)\n"
+        "time.sleep(60)\n"
+    )
+    began = time.monotonic()
+    result = bench.python(code, limits=limits(timeout_s=0.5, grace_s=60, memory_bytes=100 * MIB))
+    assert result.reason is ExitReason.TIMED_OUT
+    assert time.monotonic() - began < 55

@@ -1,0 +1,186 @@
+"""What the tests of native execution share: jobs, and a sharp eye for what they leave."""
+
+from __future__ import annotations
+
+import itertools
+import os
+import sys
+import threading
+import time
+import uuid
+from collections.abc import Callable, Iterator
+from concurrent.futures import Future
+from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+
+import pytest
+
+from node3nb.executor import Executor
+from node3nb.files import workspace
+from node3nb.files.workspace import Workspace
+from node3nb.jobs import GIB, MIB, JobResult, JobSpec, JobState, ResourceLimits
+
+PROGRAMS = Path(__file__).parents[1] / "programs"
+#: Far beyond what anything here takes, on the slowest machine.
+PATIENCE_S = 60.0
+#: Named in the environment of every job, so that all it starts can be found.
+MARK = "NODE3_TEST_MARK"
+LIMITS = ResourceLimits(
+    memory_bytes=512 * MIB, disk_bytes=256 * MIB, timeout_s=PATIENCE_S, grace_s=0.3
+)
+
+linux_only = pytest.mark.skipif(sys.platform != "linux", reason="looks into /proc")
+
+
+def limits(**changes: float) -> ResourceLimits:
+    """Return the usual limits with some of them changed."""
+    return replace(LIMITS, **changes)
+
+
+class Listener:
+    """A reporter that remembers what it was told."""
+
+    def __init__(self) -> None:
+        self.cancelled = threading.Event()
+        self.running = threading.Event()
+        self.usages: list[tuple[int, float]] = []
+
+    def state(self, state: JobState) -> None:
+        if state is JobState.RUNNING:
+            self.running.set()
+
+    def usage(self, memory_bytes: int, cpu_s: float) -> None:
+        self.usages.append((memory_bytes, cpu_s))
+
+
+@dataclass
+class Started:
+    """A job that runs beside its test."""
+
+    spec: JobSpec
+    workspace: Workspace
+    listener: Listener
+    mark: str
+    outcome: Future[JobResult] = field(default_factory=Future)
+
+    def result(self) -> JobResult:
+        return self.outcome.result(PATIENCE_S)
+
+    def await_line(self, line: str) -> None:
+        """Wait until the job has printed the line."""
+        wait_until(lambda: line in self.workspace.read_log("stdout").splitlines())
+
+
+class Bench:
+    """Runs jobs on one executor, each in a workspace of its own."""
+
+    def __init__(self, executor: Executor, area: Path) -> None:
+        self.executor = executor
+        self.area = area
+        self._names = itertools.count()
+
+    @contextmanager
+    def started(
+        self,
+        *command: str,
+        limits: ResourceLimits = LIMITS,
+        environment: dict[str, str] | None = None,
+        files: dict[str, str] | None = None,
+        job_id: str = "",
+        prepare: Callable[[Started], None] = lambda _: None,
+    ) -> Iterator[Started]:
+        """Start a job; at the end it is over and its workspace gone."""
+        mark = uuid.uuid4().hex
+        spec = JobSpec(
+            command,
+            job_id=job_id or f"job-{mark[:8]}",
+            environment={MARK: mark, **(environment or {})},
+            files=files or {},
+            limits=limits,
+        )
+        with workspace.temporary(self.area, f"work-{next(self._names)}") as place:
+            place.write_files(spec)
+            job = Started(spec, place, Listener(), mark)
+            prepare(job)
+            thread = threading.Thread(target=self._run, args=(job,))
+            thread.start()
+            try:
+                yield job
+            finally:
+                self.executor.cancel(spec.job_id)
+                thread.join(PATIENCE_S)
+
+    def run(self, *command: str, **options: object) -> JobResult:
+        """Run a job to its end, and hold that nothing of it is left."""
+        with self.started(*command, **options) as job:  # type: ignore[arg-type]
+            result = job.result()
+            assert processes_of(job.mark) == []
+        return result
+
+    def python(self, code: str, **options: object) -> JobResult:
+        return self.run("python", "-c", code, **options)
+
+    def program(self, name: str, *arguments: str, **options: object) -> JobResult:
+        """Run one of the hostile programs."""
+        return self.run("python", str(PROGRAMS / name), *arguments, **options)
+
+    def _run(self, job: Started) -> None:
+        try:
+            job.outcome.set_result(self.executor.run(job.spec, job.workspace, job.listener))
+        except Exception as error:
+            job.outcome.set_exception(error)
+
+
+def processes_of(mark: str) -> list[int]:
+    """Return every living process that has the mark in its environment."""
+    return [pid for pid in _pids() if mark.encode() in _environ(pid) and not _dead(pid)]
+
+
+def _pids() -> list[int]:
+    return [int(name) for name in os.listdir("/proc") if name.isdigit()]
+
+
+def _environ(pid: int) -> bytes:
+    """Return a process's environment; that of a living thread when its first has ended."""
+    for thread in _listed(f"/proc/{pid}/task"):
+        try:
+            environ = Path(f"/proc/{pid}/task/{thread}/environ").read_bytes()
+        except OSError:
+            continue
+        if environ:
+            return environ
+    return b""
+
+
+def _listed(path: str) -> list[str]:
+    try:
+        return os.listdir(path)
+    except OSError:
+        return []
+
+
+def _dead(pid: int) -> bool:
+    states = [status(pid, thread, "State") for thread in _listed(f"/proc/{pid}/task")]
+    return all(not state or state[0] in "ZX" for state in states)
+
+
+def status(pid: int, thread: int | str, field: str) -> str:
+    """Return one field of /proc/PID/task/TID/status, or "" when it is gone."""
+    try:
+        lines = Path(f"/proc/{pid}/task/{thread}/status").read_text().splitlines()
+    except OSError:
+        return ""
+    return next(line.split(":", 1)[1].strip() for line in lines if line.startswith(field + ":"))
+
+
+def wait_until(true: Callable[[], object], patience_s: float = PATIENCE_S) -> float:
+    """Wait until `true()` is; return how many seconds that took."""
+    began = time.monotonic()
+    while not true():
+        assert time.monotonic() - began < patience_s, "waited in vain"
+        time.sleep(0.01)
+    return time.monotonic() - began
+
+
+__all__ = ["GIB", "LIMITS", "MARK", "MIB", "PROGRAMS", "Bench", "Listener", "limits", "linux_only"]

@@ -1,0 +1,87 @@
+"""Imports the package as on a system without POSIX, such as Windows; prints what became of it.
+
+Hides modules and names that Windows' Python lacks.  What it can't show is Windows itself: the
+standard library and the packages used are loaded before, in the shape this system gives them.
+"""
+
+import asyncio
+import importlib
+import json
+import os
+import pkgutil
+import signal
+import socket
+import subprocess
+import sys
+import tempfile
+import tokenize  # noqa: F401
+
+MODULES = ("fcntl", "resource", "pwd", "grp", "termios", "tty", "pty", "syslog")
+OS_NAMES = (
+    "fork forkpty setsid getsid getpgid getpgrp setpgid killpg register_at_fork pidfd_open nice "
+    "O_DIRECTORY O_NOFOLLOW O_CLOEXEC O_NONBLOCK O_PATH O_NOCTTY getuid geteuid getgid getegid "
+    "mkfifo mknod pread pwrite sysconf sched_getaffinity sched_setaffinity sched_setscheduler "
+    "SCHED_IDLE wait WNOHANG WUNTRACED WIFSTOPPED waitid P_PID fchmod fchown chown getloadavg "
+    "uname statvfs pipe2 set_blocking get_blocking"
+).split()
+SIGNALS = "SIGKILL SIGHUP SIGSTOP SIGCONT SIGCHLD SIGPIPE SIGALRM SIGUSR1 set_wakeup_fd".split()
+FOREIGN = (
+    "alembic anywidget docker fastapi ipywidgets IPython ipykernel platformdirs psutil pydantic "
+    "requests sqlalchemy sqlalchemy.pool uvicorn http.server logging.handlers multiprocessing "
+    "concurrent.futures ctypes starlette.testclient httptools uvloop websockets"
+).split()
+
+
+def load_foreign():
+    for name in FOREIGN:
+        try:
+            importlib.import_module(name)
+        except ImportError:
+            continue
+    for module in (asyncio, subprocess, tempfile):
+        module.__name__
+
+
+def hide():
+    for name in MODULES:
+        sys.modules[name] = None
+    for holder, names in ((os, OS_NAMES), (signal, SIGNALS), (socket, ("AF_UNIX",))):
+        for name in names:
+            if hasattr(holder, name):
+                delattr(holder, name)
+
+
+def modules():
+    import node3nb
+
+    yield "node3nb"
+    for module in pkgutil.walk_packages(node3nb.__path__, "node3nb."):
+        if not module.name.startswith("node3nb.supervisor.") and "__main__" not in module.name:
+            yield module.name
+
+
+def failures():
+    failed = {}
+    for name in modules():
+        try:
+            importlib.import_module(name)
+        except Exception as error:
+            failed[name] = f"{type(error).__name__}: {error}"
+    return failed
+
+
+def native():
+    from node3nb import JobSpec, NativeExecutor
+    from node3nb.errors import UnsupportedPlatformError
+
+    availability = NativeExecutor().available()
+    try:
+        NativeExecutor().run(JobSpec(("true",)), None, None)
+    except UnsupportedPlatformError as error:
+        return availability.available, availability.reason, str(error)
+    return availability.available, availability.reason, ""
+
+
+load_foreign()
+hide()
+print(json.dumps({"failed": failures(), "native": native()}))
