@@ -165,7 +165,7 @@ def _result(spec: JobSpec, workspace: Workspace, ready: Frame, ended: Frame) -> 
 
 
 def _read_log(path: Path, cap: int) -> str:
-    """Return what the job printed; at level `limits` it may have put anything in the log's place."""
+    """Return what the job printed; at level `limits` anything may stand in the log's place."""
     try:
         log = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
     except OSError:

@@ -12,7 +12,8 @@ from IPython.core.magic import Magics, line_cell_magic, magics_class, no_var_exp
 from node3nb.agent.records import Snapshot
 from node3nb.agent.settings import Settings
 from node3nb.errors import Node3Error
-from node3nb.jobs import JobResult, new_job_id
+from node3nb.jobs import JobResult
+from node3nb.marketplace import consumer
 from node3nb.marketplace.process import MarketplaceProcess
 from node3nb.notebook import cell_job, commands, completion, interruptible, parsing, shown
 from node3nb.notebook.answers import Logs, Why
@@ -195,8 +196,8 @@ class Node3Magics(Magics):
         client = self._session.consumer(
             args.marketplace, args.keys, allow_insecure_http=args.allow_insecure_http
         )
-        asked = cell_job.submission(args.cell, args)
-        job = SubmittedJob(client, client.submit(asked, idempotency_key=new_job_id()))
+        job_id = consumer.submit(client, cell_job.submission(args.cell, args))
+        job = SubmittedJob(client, job_id)
         if not args.wait:
             return job
         if self._session.is_ours(client.url) and Provider.current() is None:

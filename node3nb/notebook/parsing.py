@@ -147,12 +147,15 @@ def _expand(word: str, names: Mapping[str, Any]) -> str:
 
 
 def unexpected(what: str, word: str, known: Iterable[str]) -> str:
-    """Return a sentence about a word nobody knows, with the nearest that is known."""
+    """Return a sentence about a word nobody knows, with the nearest that is known.
+
+    What follows a `=` is not repeated: it may be a key that somebody put on the line.
+    """
     asked, names = word.partition("=")[0], list(known)
     begun = [name for name in names if asked.strip("-") and name.startswith(asked)]
     near = begun or difflib.get_close_matches(asked, names, n=1, cutoff=0.5)
     hint = f"; did you mean {near[0]}?" if near else "."
-    return f"There is no {what} {ascii(word)[1:-1]} here{hint}"
+    return f"There is no {what} {ascii(asked)[1:-1]} here{hint}"
 
 
 def valid(read: Callable[[str], _Value]) -> Callable[[str], _Value]:

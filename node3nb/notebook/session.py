@@ -103,8 +103,6 @@ class Session:
         ConfigError
             The file of keys that was named can't be read.
         """
-        if given is not None and not given.exists():
-            raise ConfigError(f"keys: {given} is not there; name a file of keys.")
         market = self.market
         if given is None and market is not None and self.is_ours(url):
             given = market.keys_file

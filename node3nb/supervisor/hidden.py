@@ -68,7 +68,7 @@ def _listed(directory: str) -> list[str]:
 
 
 def _mapped(pid: int) -> dict[tuple[int, int], tuple[bool, int]]:
-    """Return shared mappings of files that have no name, by size: what they hold is not told."""
+    """Return shared mappings of files that have no name."""
     held: dict[tuple[int, int], tuple[bool, int]] = {}
     try:
         maps = proc.read(f"/proc/{pid}/maps")
@@ -77,9 +77,22 @@ def _mapped(pid: int) -> dict[tuple[int, int], tuple[bool, int]]:
     for line in maps.splitlines():
         if line.endswith(b" (deleted)") and line.split(maxsplit=2)[1].endswith(b"s"):
             addresses, _, _, device, inode, path = line.split(maxsplit=5)
-            start, end = (int(address, 16) for address in addresses.split(b"-"))
             major, minor = (int(number, 16) for number in device.split(b":"))
             key = (os.makedev(major, minor), int(inode))
             before = held.get(key, (False, 0))[1]
-            held[key] = (path.startswith(_MEMORY_NAMES), before + end - start)
+            size = _mapped_bytes(pid, addresses.decode(), before)
+            held[key] = (path.startswith(_MEMORY_NAMES), size)
     return held
+
+
+def _mapped_bytes(pid: int, addresses: str, before: int) -> int:
+    """Return what a mapped file holds, which only root is told; else what is mapped of it.
+
+    `before` is what other mappings of it have come to.
+    """
+    try:
+        held = os.stat(f"/proc/{pid}/map_files/{addresses}").st_blocks * BLOCK_BYTES
+    except OSError:
+        start, end = (int(address, 16) for address in addresses.split("-"))
+        return before + end - start
+    return max(before, held)

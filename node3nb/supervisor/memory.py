@@ -41,7 +41,14 @@ class MemoryGauge:
         return most
 
     def _measure_exactly(self, processes: list[Process], resident: int, now: float) -> int:
+        """Take the exact figure; a second time if it is too large.
+
+        The figures of the processes are of slightly different moments: what one has just let go
+        of, another is charged for.
+        """
         self._exact = min(proportional_bytes(processes), resident)
+        if self._exact > self._limit:
+            self._exact = min(self._exact, proportional_bytes(processes))
         self._lowest = resident
         self._due = now + max(EXACT_S, (time.monotonic() - now) * EXACT_SHARE)
         return self._exact
@@ -55,10 +62,19 @@ def proportional_bytes(processes: list[Process]) -> int:
     """
     pids = {process.pid for process in processes}
     return sum(
-        proc.proportional_bytes(process.pid) or process.memory_bytes
+        _share(process)
         for process in processes
         if process.parent not in pids or not linux.share_memory(process.pid, process.parent)
     )
+
+
+def _share(process: Process) -> int:
+    """Return a process's share of memory; nothing if it has ended meanwhile."""
+    share = proc.proportional_bytes(process.pid)
+    if share is None and proc.MOUNTED:
+        there = proc.look(process.pid)
+        return there.memory_bytes if there else 0
+    return process.memory_bytes if share is None else share
 
 
 def with_hidden(processes: list[Process], hidden_bytes: int) -> int:
@@ -67,7 +83,7 @@ def with_hidden(processes: list[Process], hidden_bytes: int) -> int:
     Where the kernel does not tell how much shared memory is resident, what is hidden is left out.
     """
     shared = [proc.proportional_bytes(process.pid, b"Pss_Shmem") for process in processes]
-    if None in shared:
+    if all(size is None for size in shared):
         return proportional_bytes(processes)
     resident = sum(size for size in shared if size)
     return proportional_bytes(processes) + max(0, hidden_bytes - resident)

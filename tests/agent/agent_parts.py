@@ -17,7 +17,7 @@ from node3nb.job_manager import JobManager
 from node3nb.jobs import JobResult
 from node3nb.marketplace import consumer
 from node3nb.marketplace.client import MarketplaceClient
-from node3nb.marketplace.protocol import JobView
+from node3nb.marketplace.protocol import JobView, Registration
 from node3nb.provider import Provider
 
 #: Bound of every wait, in seconds; nothing here takes a tenth of it on an idle machine.
@@ -128,3 +128,8 @@ class Market:
     def until_begun(self, running: Provider | JobManager, job_id: str) -> None:
         """Wait until a job of SLEEPS has printed that it runs."""
         eventually(lambda: "begun" in (running.logs(job_id) or ("",))[0])
+
+    def agent(self) -> str:
+        """Return the key of a new agent."""
+        none = {"gpu_model": "none", "gpu_vendor": "none", "gpu_memory": 0}
+        return self.client.register(Registration(wallet_address="0xabc", **none)).api_key

@@ -12,7 +12,7 @@ from node3nb.jobs import ExitReason, JobResult, JobState
 pytestmark = linux_only
 
 
-WAYS = "one many fast shared single leaderless given_back file_in_memory".split()
+WAYS = ["one", "many", "fast", "shared", "single", "leaderless", "given_back", "file_in_memory"]
 
 
 def memory(bench: Bench, way: str, mib: int, limit_mib: int = 192) -> JobResult:
@@ -25,7 +25,7 @@ def test_too_much_memory(bench: Bench, way: str) -> None:
     result = memory(bench, way, 1024)
     assert (result.reason, result.state) == (ExitReason.OUT_OF_MEMORY, JobState.FAILED)
     assert "192 MiB" in result.message
-    assert result.usage.peak_memory_bytes < GIB
+    assert result.usage.peak_memory_bytes < 1.1 * GIB
 
 
 def test_refused_allocation_that_the_program_survives(bench: Bench) -> None:

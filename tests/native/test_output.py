@@ -23,7 +23,7 @@ def test_head_and_tail_are_kept(bench: Bench) -> None:
     assert not result.stderr_truncated
     head, left_out, tail = GAP.split(result.stdout)
     assert (len(head), len(tail), int(left_out)) == (5001, 5000, size - cap)
-    assert head.startswith("%015d\n%015d\n" % (0, 1))
+    assert head.startswith(f"{0:015}\n{1:015}\n")
     assert tail.endswith(f"{size // 16 - 1:015}\n")
 
 

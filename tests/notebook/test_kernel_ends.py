@@ -77,9 +77,7 @@ def test_nothing_outlives_a_kernel(
     record_property(f"seconds_after_{end.__name__}", deaths.wait())
 
 
-def test_a_job_lives_through_an_interrupt(
-    busy: Kernel, watch: Callable[[Kernel], Deaths]
-) -> None:
+def test_a_job_lives_through_an_interrupt(busy: Kernel, watch: Callable[[Kernel], Deaths]) -> None:
     deaths = watch(busy)
     before = deaths.alive()
     cell = busy.begin("import time; time.sleep(60)")
@@ -92,7 +90,9 @@ def test_a_job_lives_through_an_interrupt(
     assert deaths.alive() == before
 
 
-def test_a_stopped_provider_leaves_no_daemon(busy: Kernel, watch: Callable[[Kernel], Deaths]) -> None:
+def test_a_stopped_provider_leaves_no_daemon(
+    busy: Kernel, watch: Callable[[Kernel], Deaths]
+) -> None:
     deaths = watch(busy)
 
     busy.run("%node3 stop;")
@@ -128,9 +128,16 @@ def test_an_interrupt_cancels_the_cell_that_runs_as_a_job(
     reply = kernel.finish(cell)
 
     assert reply.status == "error"
-    assert reply.stderr == "UsageError: You interrupted the cell: its job was cancelled and has ended.\n"
+    assert (
+        reply.stderr
+        == "UsageError: You interrupted the cell: its job was cancelled and has ended.\n"
+    )
     assert "cancelled" in reply.shown[0]["text/plain"]
-    assert kernel.value("[ended.state, ended.reason, ended.stdout]") == ["cancelled", "cancelled", "begun\n"]
+    assert kernel.value("[ended.state, ended.reason, ended.stdout]") == [
+        "cancelled",
+        "cancelled",
+        "begun\n",
+    ]
     deaths.wait()
     deaths.close()
     assert kernel.run("%%node3 run -o next;\nprint('next')").silent

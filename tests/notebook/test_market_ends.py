@@ -44,7 +44,7 @@ def test_it_ends_with_a_killed_parent_that_has_forked(tmp_path: Path) -> None:
 
 def test_one_directory_has_one_marketplace(tmp_path: Path) -> None:
     with process.start(tmp_path) as market:
-        with pytest.raises(ConfigError, match="runs in .* already, at http://127.0.0.1:"):
+        with pytest.raises(ConfigError, match=r"runs in .* already, at http://127\.0\.0\.1:"):
             process.start(tmp_path)
         assert market.alive
     assert not market.alive

@@ -69,7 +69,9 @@ WHY = Why(ProviderState.PAUSED, HOSTILE, (Entry("2026-01-01T00:00:00.000+00:00",
 
 
 @pytest.mark.parametrize(
-    "value", [RESULT, NOW, Jobs([JOB]), Logs("a", HOSTILE, HOSTILE), WHY], ids=lambda v: type(v).__name__
+    "value",
+    [RESULT, NOW, Jobs([JOB]), Logs("a", HOSTILE, HOSTILE), WHY],
+    ids=lambda v: type(v).__name__,
 )
 def test_nothing_a_stranger_wrote_acts(cells: Cells, value: object) -> None:
     text, html = cells.shown(value)
@@ -91,7 +93,9 @@ def test_a_result_says_how_it_ended_and_what_it_took(cells: Cells) -> None:
     text, html = cells.shown(dataclasses.replace(RESULT, message="It is over.", stdout="hi\n"))
 
     assert text.startswith("Job 0123456789ab failed (out of memory). It is over.\nstdout:\n  hi\n")
-    assert text.endswith("\n1.50 s · 0.25 s of CPU · 3 MiB of memory · native, isolation level limits")
+    assert text.endswith(
+        "\n1.50 s · 0.25 s of CPU · 3 MiB of memory · native, isolation level limits"
+    )
     assert "<strong>Job 0123456789ab failed (out of memory).</strong>" in html
 
 

@@ -6,27 +6,17 @@ import json
 import subprocess
 import sys
 from pathlib import Path
-from typing import Any
-
-import pytest
 
 PROGRAM = Path(__file__).parents[1] / "support" / "native_no_posix.py"
 
 
-@pytest.fixture(scope="module")
-def outcome() -> dict[str, Any]:
+def test_it_imports_and_says_what_to_use_instead() -> None:
     told = subprocess.run(
         [sys.executable, str(PROGRAM)], capture_output=True, text=True, check=False
     )
     assert told.returncode == 0, told.stderr
-    return dict(json.loads(told.stdout))
-
-
-def test_everything_imports(outcome: dict[str, Any]) -> None:
+    outcome = json.loads(told.stdout)
     assert outcome["failed"] == {}
-
-
-def test_native_says_what_to_use_instead(outcome: dict[str, Any]) -> None:
     available, reason, refused = outcome["native"]
     assert not available
     assert reason == refused

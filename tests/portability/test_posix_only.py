@@ -90,7 +90,9 @@ def test_owner_killed(tmp_path: Path, deed: str) -> None:
     """Even while a fork of it holds the socket open."""
     with owner(tmp_path, deed, supervisor=str(SUPERVISOR)) as owned:
         child = owned.hear()["child"] if deed == "fork_unseen" else 0
-        owned.kill()
-        owned.await_end()
-        if child:
-            os.kill(child, signal.SIGKILL)
+        try:
+            owned.kill()
+            owned.await_end()
+        finally:
+            if child:
+                os.kill(child, signal.SIGKILL)

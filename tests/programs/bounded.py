@@ -8,7 +8,7 @@ import signal
 LIFE_S = 75
 
 
-def bound(memory_bytes=2 << 30):
+def bound(memory_bytes: int = 2 << 30) -> None:
     """End this process and every fork of it after `LIFE_S`, and cap the memory of each."""
     signal.signal(signal.SIGALRM, signal.SIG_DFL)
     signal.alarm(LIFE_S)
@@ -16,7 +16,7 @@ def bound(memory_bytes=2 << 30):
     resource.setrlimit(resource.RLIMIT_AS, (memory_bytes, memory_bytes))
 
 
-def daemonize():
+def daemonize() -> bool:
     """Leave parent, session and group; returns in the daemon only."""
     if os.fork():
         os.wait()

@@ -10,18 +10,18 @@ import time
 from bounded import bound, daemonize
 
 
-def sleep():
+def sleep() -> None:
     while True:
         time.sleep(60)
 
 
-def holds_stdout():
+def holds_stdout() -> None:
     """A background child that keeps the job's output open."""
     if not os.fork():
         sleep()
 
 
-def leaves():
+def leaves() -> None:
     """A daemon in a session of its own that ignores every polite signal."""
     if daemonize():
         for number in (signal.SIGTERM, signal.SIGHUP, signal.SIGINT):
@@ -29,7 +29,7 @@ def leaves():
         sleep()
 
 
-def leaves_slowly():
+def leaves_slowly() -> None:
     """A daemon whose parent stays until it is told to go, by a file."""
     if not os.fork():
         os.setsid()
@@ -43,7 +43,7 @@ def leaves_slowly():
     os.wait()
 
 
-def reforks():
+def reforks() -> None:
     """Daemons whose life is to become a new process as fast as they can."""
     for _ in range(10):
         if daemonize():
@@ -55,7 +55,7 @@ def reforks():
             os._exit(0)
 
 
-def leaderless():
+def leaderless() -> None:
     """A daemon whose first thread has ended: it looks like a zombie, and runs."""
     if daemonize():
         threading.Thread(target=sleep).start()
@@ -64,7 +64,7 @@ def leaderless():
         ctypes.CDLL(None).syscall(60 if os.uname().machine == "x86_64" else 93, 0)
 
 
-def many():
+def many() -> None:
     """Thirty daemons, each with a child."""
     for _ in range(30):
         if daemonize():

@@ -9,11 +9,11 @@ from bounded import bound
 MIB = 1 << 20
 
 
-def stay():
+def stay() -> None:
     time.sleep(60)
 
 
-def pieces():
+def pieces() -> None:
     """Many files of 4 MiB."""
     for number in range(64):
         with open(f"piece-{number}", "wb") as file:
@@ -21,33 +21,32 @@ def pieces():
     stay()
 
 
-def one_file():
+def one_file() -> None:
     with open("large", "wb") as file:
-        for _ in range(256):
-            file.write(b"x" * MIB)
+        file.writelines(b"x" * MIB for _ in range(256))
 
 
-def files():
+def files() -> None:
     for number in range(20_000):
         os.close(os.open(f"file-{number}", os.O_CREAT | os.O_WRONLY))
     stay()
 
 
-def deep():
+def deep() -> None:
     for _ in range(6000):
         os.mkdir("d")
         os.chdir("d")
     stay()
 
 
-def sparse():
+def sparse() -> None:
     """A large hole, which takes no place."""
     os.truncate(os.open("hole", os.O_CREAT | os.O_WRONLY), 48 * MIB)
     for number in range(20):
         os.truncate(os.open(f"hole-{number}", os.O_CREAT | os.O_WRONLY), 48 * MIB)
 
 
-def long_path():
+def long_path() -> None:
     """Below a path longer than any call accepts."""
     for _ in range(30):
         os.mkdir("n" * 200)
@@ -55,26 +54,26 @@ def long_path():
     pieces()
 
 
-def removed():
+def removed() -> None:
     """In files that have no name any more."""
-    files = []
     for number in range(20):
-        files.append(open(f"gone-{number}", "wb"))
+        file = os.open(f"gone-{number}", os.O_CREAT | os.O_WRONLY)
         os.unlink(f"gone-{number}")
-        files[-1].write(b"x" * 4 * MIB)
-        files[-1].flush()
+        os.write(file, b"x" * 4 * MIB)
     stay()
 
 
-def closed():
-    """In a directory whose mode keeps everybody out."""
-    os.mkdir("closed")
-    os.chdir("closed")
-    os.chmod(".", 0)
-    pieces()
+def closed() -> None:
+    """In directories whose mode keeps everybody out."""
+    for number in range(5):
+        os.mkdir(f"closed-{number}")
+        with open(f"closed-{number}/piece", "wb") as file:
+            file.write(b"x" * 16 * MIB)
+        os.chmod(f"closed-{number}", 0)
+    stay()
 
 
-def linked():
+def linked() -> None:
     """A link to a directory of the machine's, which is not the job's."""
     os.symlink("/usr", "usr")
 

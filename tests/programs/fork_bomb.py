@@ -10,13 +10,14 @@ from bounded import bound
 MOST = 9  # 512 processes: enough for any limit tested, too few to hurt
 
 
-def processes():
+def processes() -> None:
     for _ in range(MOST):
         os.fork()
     time.sleep(60)
 
 
-def threads():
+def threads() -> None:
+    threading.stack_size(128 << 10)
     for _ in range(300):
         threading.Thread(target=time.sleep, args=(60,), daemon=True).start()
     time.sleep(60)

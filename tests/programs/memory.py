@@ -14,7 +14,7 @@ MIB = 1 << 20
 PAGE = b"x" * MIB
 
 
-def grow(mib):
+def grow(mib: int) -> object:
     """Take memory page by page."""
     taken = bytearray()
     for _ in range(mib):
@@ -22,17 +22,17 @@ def grow(mib):
     return taken
 
 
-def stay():
+def stay() -> None:
     time.sleep(60)
 
 
-def one(mib):
+def one(mib: int) -> object:
     taken = grow(mib)
     stay()
     return taken
 
 
-def many(mib):
+def many(mib: int) -> object:
     """Four processes that each take a part."""
     for _ in range(3):
         if not os.fork():
@@ -40,19 +40,19 @@ def many(mib):
     one(mib // 4)
 
 
-def fast(mib):
+def fast(mib: int) -> object:
     """Pieces of 64 MiB at once."""
     taken = [b"y" * (64 * MIB) for _ in range(mib // 64)]
     stay()
     return taken
 
 
-def single(mib):
+def single(mib: int) -> object:
     """One allocation larger than everything, never touched."""
     return bytearray(mib * MIB)
 
 
-def survives(mib):
+def survives(mib: int) -> object:
     """The same, refused by the kernel and caught."""
     try:
         bytearray(mib * MIB)
@@ -60,7 +60,7 @@ def survives(mib):
         print("refused", flush=True)
 
 
-def shared(mib):
+def shared(mib: int) -> object:
     """Shared anonymous memory."""
     area = mmap.mmap(-1, mib * MIB)
     for offset in range(0, mib * MIB, MIB):
@@ -68,7 +68,7 @@ def shared(mib):
     stay()
 
 
-def given_back(mib):
+def given_back(mib: int) -> object:
     """Shared memory that leaves this process, not the machine."""
     area = mmap.mmap(-1, mib * MIB)
     for offset in range(0, mib * MIB, MIB):
@@ -77,7 +77,7 @@ def given_back(mib):
     stay()
 
 
-def file_in_memory(mib):
+def file_in_memory(mib: int) -> object:
     """A file that is memory, never mapped."""
     file = os.memfd_create("x")
     for _ in range(mib):
@@ -85,7 +85,7 @@ def file_in_memory(mib):
     stay()
 
 
-def forked(mib):
+def forked(mib: int) -> object:
     """Memory shared by eight children after a fork: no more than it was."""
     taken = grow(mib)
     children = [os.fork() for _ in range(8) if os.getpid() == main]
@@ -98,7 +98,7 @@ def forked(mib):
     return taken
 
 
-def disguised(mib):
+def disguised(mib: int) -> object:
     """Sharing that makes resident memory look large, then real memory in its place."""
     taken = grow(mib)
     children = [os.fork() for _ in range(6) if os.getpid() == main]
@@ -111,7 +111,7 @@ def disguised(mib):
     return taken, one(4 * mib)
 
 
-def vforks(mib):
+def vforks(mib: int) -> object:
     """A child in the address space of its large parent, for as long as it likes."""
     taken = grow(mib)
     for _ in range(20):
@@ -119,7 +119,7 @@ def vforks(mib):
     return taken
 
 
-def all_there_is(mib):
+def all_there_is(mib: int) -> object:
     """Take what can be had and keep it."""
     taken = []
     try:
@@ -129,7 +129,7 @@ def all_there_is(mib):
     return taken
 
 
-def leaderless(mib):
+def leaderless(mib: int) -> object:
     """Memory of a process whose first thread has ended."""
     threading.Thread(target=all_there_is, args=(mib,)).start()
     ctypes.CDLL(None).syscall(60 if os.uname().machine == "x86_64" else 93, 0)

@@ -5,10 +5,12 @@ program to take for the supervisor, if another.
 Prints what it has to tell as lines of JSON.
 """
 
+import ctypes
 import json
 import multiprocessing
 import os
 import re
+import signal
 import sys
 import threading
 import time
@@ -26,21 +28,21 @@ class Listener(SilentReporter):
 
     looks = 0
 
-    def usage(self, memory_bytes, cpu_s):
+    def usage(self, *_: object) -> None:
         self.looks += (place.job / "here").exists()
         if self.looks > 1:
             (place.job / "go").touch()
 
 
-def tell(**facts):
+def tell(**facts: object) -> None:
     print(json.dumps(facts), flush=True)
 
 
-def sleep():
+def sleep() -> None:
     time.sleep(75)
 
 
-def hold_gil():
+def hold_gil() -> None:
     """Keep every other thread of this process from running, as a bad expression in a cell does."""
     began = time.monotonic()
     while time.monotonic() - began < 6:
@@ -48,7 +50,7 @@ def hold_gil():
     tell(held_s=time.monotonic() - began)
 
 
-def fork():
+def fork() -> None:
     """Leave a child that has inherited everything."""
     child = multiprocessing.get_context("fork").Process(target=sleep)
     child.start()
@@ -56,34 +58,35 @@ def fork():
     sleep()
 
 
-def fork_unseen():
+def fork_unseen() -> None:
     """The same by a fork that Python does not hear of."""
-    import ctypes
-
     child = ctypes.CDLL(None).fork()
-    if child:
-        tell(child=child)
+    if not child:
+        sleep()
+        os._exit(0)
+    tell(child=child)
     sleep()
 
 
-def leave():
+def leave() -> None:
     """End as a program does that has forgotten to close."""
     os._exit(0)
 
 
-def use_in_fork():
+def use_in_fork() -> None:
     """Use the executor in a forked child; the owner's goes on."""
     child = multiprocessing.get_context("fork").Process(target=run_in_child)
     child.start()
     child.join()
 
 
-def run_in_child():
+def run_in_child() -> None:
     with workspace.temporary(area, "child") as place:
         tell(child_ok=executor.run(JobSpec(("true",)), place, SilentReporter()).ok)
     executor.close()
 
 
+signal.alarm(110)
 area, mark, timeout_s, deed = Path(sys.argv[1]), sys.argv[2], float(sys.argv[3]), sys.argv[4]
 way = "leaves"
 if sys.argv[5]:

@@ -7,29 +7,29 @@ import time
 from bounded import bound
 
 
-def write(data):
+def write(data: bytes) -> None:
     while data:
         data = data[os.write(1, data) :]
 
 
-def flood():
+def flood() -> None:
     """Lines without end."""
     while True:
         write(b"0123456789abcde\n" * 4096)
 
 
-def counted(size):
+def counted(size: int) -> None:
     """So many bytes, each telling where it stands."""
     lines = b"".join(b"%015d\n" % number for number in range(size // 16))
     write(lines)
 
 
-def binary():
+def binary() -> None:
     write(bytes(range(256)) + b"\xff\xfe\xed\n")
     os.write(2, b"\xc3(\x00")
 
 
-def trickle():
+def trickle() -> None:
     """A line, then silence."""
     write(b"first\n")
     time.sleep(60)

@@ -9,11 +9,11 @@ import sys
 LIMITS = ("CORE", "NOFILE", "FSIZE", "DATA", "NPROC")
 
 
-def descriptors():
+def descriptors() -> list[int]:
     return [fd for fd in sorted(map(int, os.listdir("/proc/self/fd"))) if is_open(fd)]
 
 
-def is_open(fd):
+def is_open(fd: int) -> bool:
     try:
         os.fstat(fd)
     except OSError:
@@ -21,12 +21,12 @@ def is_open(fd):
     return True
 
 
-def status(field):
+def status(field: str) -> str:
     with open("/proc/self/status") as lines:
         return next(line.split()[1] for line in lines if line.startswith(field + ":"))
 
 
-def text(path):
+def text(path: str) -> str:
     with open(path) as file:
         return file.read().strip()
 

@@ -4,45 +4,114 @@ Hides modules and names that Windows' Python lacks.  What it can't show is Windo
 standard library and the packages used are loaded before, in the shape this system gives them.
 """
 
-import asyncio
+import asyncio  # noqa: F401
 import importlib
 import json
 import os
 import pkgutil
 import signal
 import socket
-import subprocess
+import subprocess  # noqa: F401
 import sys
-import tempfile
+import tempfile  # noqa: F401
 import tokenize  # noqa: F401
+from collections.abc import Iterator
 
 MODULES = ("fcntl", "resource", "pwd", "grp", "termios", "tty", "pty", "syslog")
-OS_NAMES = (
-    "fork forkpty setsid getsid getpgid getpgrp setpgid killpg register_at_fork pidfd_open nice "
-    "O_DIRECTORY O_NOFOLLOW O_CLOEXEC O_NONBLOCK O_PATH O_NOCTTY getuid geteuid getgid getegid "
-    "mkfifo mknod pread pwrite sysconf sched_getaffinity sched_setaffinity sched_setscheduler "
-    "SCHED_IDLE wait WNOHANG WUNTRACED WIFSTOPPED waitid P_PID fchmod fchown chown getloadavg "
-    "uname statvfs pipe2 set_blocking get_blocking"
-).split()
-SIGNALS = "SIGKILL SIGHUP SIGSTOP SIGCONT SIGCHLD SIGPIPE SIGALRM SIGUSR1 set_wakeup_fd".split()
-FOREIGN = (
-    "alembic anywidget docker fastapi ipywidgets IPython ipykernel platformdirs psutil pydantic "
-    "requests sqlalchemy sqlalchemy.pool uvicorn http.server logging.handlers multiprocessing "
-    "concurrent.futures ctypes starlette.testclient httptools uvloop websockets"
-).split()
+OS_NAMES = [
+    "fork",
+    "forkpty",
+    "setsid",
+    "getsid",
+    "getpgid",
+    "getpgrp",
+    "setpgid",
+    "killpg",
+    "register_at_fork",
+    "pidfd_open",
+    "nice",
+    "O_DIRECTORY",
+    "O_NOFOLLOW",
+    "O_CLOEXEC",
+    "O_NONBLOCK",
+    "O_PATH",
+    "O_NOCTTY",
+    "getuid",
+    "geteuid",
+    "getgid",
+    "getegid",
+    "mkfifo",
+    "mknod",
+    "pread",
+    "pwrite",
+    "sysconf",
+    "sched_getaffinity",
+    "sched_setaffinity",
+    "sched_setscheduler",
+    "SCHED_IDLE",
+    "wait",
+    "WNOHANG",
+    "WUNTRACED",
+    "WIFSTOPPED",
+    "waitid",
+    "P_PID",
+    "fchmod",
+    "fchown",
+    "chown",
+    "getloadavg",
+    "uname",
+    "statvfs",
+    "pipe2",
+    "set_blocking",
+    "get_blocking",
+]
+SIGNALS = [
+    "SIGKILL",
+    "SIGHUP",
+    "SIGSTOP",
+    "SIGCONT",
+    "SIGCHLD",
+    "SIGPIPE",
+    "SIGALRM",
+    "SIGUSR1",
+    "set_wakeup_fd",
+]
+FOREIGN = [
+    "alembic",
+    "anywidget",
+    "docker",
+    "fastapi",
+    "ipywidgets",
+    "IPython",
+    "ipykernel",
+    "platformdirs",
+    "psutil",
+    "pydantic",
+    "requests",
+    "sqlalchemy",
+    "sqlalchemy.pool",
+    "uvicorn",
+    "http.server",
+    "logging.handlers",
+    "multiprocessing",
+    "concurrent.futures",
+    "ctypes",
+    "starlette.testclient",
+    "httptools",
+    "uvloop",
+    "websockets",
+]
 
 
-def load_foreign():
+def load_foreign() -> None:
     for name in FOREIGN:
         try:
             importlib.import_module(name)
         except ImportError:
             continue
-    for module in (asyncio, subprocess, tempfile):
-        module.__name__
 
 
-def hide():
+def hide() -> None:
     for name in MODULES:
         sys.modules[name] = None
     for holder, names in ((os, OS_NAMES), (signal, SIGNALS), (socket, ("AF_UNIX",))):
@@ -51,7 +120,7 @@ def hide():
                 delattr(holder, name)
 
 
-def modules():
+def modules() -> Iterator[str]:
     import node3nb
 
     yield "node3nb"
@@ -60,7 +129,7 @@ def modules():
             yield module.name
 
 
-def failures():
+def failures() -> dict[str, str]:
     failed = {}
     for name in modules():
         try:
@@ -70,7 +139,7 @@ def failures():
     return failed
 
 
-def native():
+def native() -> tuple[bool, str, str]:
     from node3nb import JobSpec, NativeExecutor
     from node3nb.errors import UnsupportedPlatformError
 

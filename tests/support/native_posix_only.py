@@ -7,17 +7,27 @@ import os
 import pathlib
 import select
 import sys
+from collections.abc import Callable
+from typing import Any
 
-LINUX_ONLY = (
-    "O_PATH pidfd_open sched_getaffinity sched_setaffinity sched_setscheduler SCHED_IDLE waitid "
-    "memfd_create eventfd close_range"
-).split()
+LINUX_ONLY = [
+    "O_PATH",
+    "pidfd_open",
+    "sched_getaffinity",
+    "sched_setaffinity",
+    "sched_setscheduler",
+    "SCHED_IDLE",
+    "waitid",
+    "memfd_create",
+    "eventfd",
+    "close_range",
+]
 
 
-def without_proc(call):
+def without_proc(call: Callable[..., Any]) -> Callable[..., Any]:
     """Return the call as it is where there is no /proc."""
 
-    def checked(path, *arguments, **options):
+    def checked(path: object, *arguments: Any, **options: Any) -> Any:
         if isinstance(path, (str, os.PathLike)) and os.fspath(path).startswith("/proc"):
             raise FileNotFoundError(2, "no /proc here", path)
         return call(path, *arguments, **options)

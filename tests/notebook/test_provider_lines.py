@@ -1,0 +1,132 @@
+"""The lines that run a provider and a marketplace, and the cells that go to one."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from support.kernel_cells import Cells
+
+from node3nb import JobResult, Provider
+from node3nb.notebook.submitted import SubmittedJob
+
+
+def test_a_semicolon_silences_the_display_and_not_the_value(cells: Cells, start: str) -> None:
+    provider = cells.run(f"p = {start};\np")
+    assert isinstance(provider, Provider)
+    assert cells.run("%node3 status;") is None
+    assert cells.run("now = %node3 status;\nnow.state") == "running"
+    assert cells.run("%%node3 run -o kept;\nprint(1)") is None
+    assert cells.shell.user_ns["kept"].stdout == "1\n"
+
+
+def test_a_second_start_says_so_and_returns_the_first(
+    cells: Cells, start: str, market_url: str
+) -> None:
+    first = cells.run(start)
+    cells.shell.user_ns["p"] = None
+
+    assert cells.run(f"p = {start} --slots 2\np") is first
+    assert cells.stdout.startswith(f"A provider runs already, for {market_url}: this is it.\n")
+
+
+def test_the_provider_is_steered(cells: Cells, start: str) -> None:
+    cells.run(start)
+
+    assert cells.run("%node3 pause").state == "paused"
+    assert "You paused it." in repr(cells.run("%node3 why"))
+    assert cells.run("%node3 resume").state == "running"
+    assert cells.run("%node3 drain").state in {"draining", "stopping", "stopped"}
+    cells.run("_p = %node3 start\n_p.join(30)")
+    assert cells.run("%node3 status").state == "stopped"
+    assert "No provider runs" in cells.refusal("%node3 resume")
+    assert cells.run("%node3 stop").state == "stopped"
+    assert cells.run(start).running
+
+
+def test_a_cell_goes_to_a_marketplace_and_its_result_comes_back(
+    cells: Cells, start: str, submit: str
+) -> None:
+    cells.run(start)
+    result = cells.run(f"{submit} --wait --reward 0.5 --memory 512M\nprint('$5 {{}}')")
+    assert isinstance(result, JobResult)
+    assert (result.state, result.stdout) == ("completed", "$5 {}\n")
+
+    job = cells.run(f"{submit} --timeout 60 -o job\nimport sys; sys.exit('no')")
+    assert isinstance(job, SubmittedJob)
+    ended = job.wait(60)
+    assert (ended.state, ended.exit_code, ended.stderr) == ("failed", 1, "no\n")
+    assert job.result() == ended
+    assert (job.status(), job.view().attempts) == ("failed", 1)
+
+    jobs = cells.run("%node3 jobs")
+    assert [each.job_id for each in jobs] == [job.job_id, result.job_id]
+    assert len(jobs) == 2
+    assert list(jobs[:1]) == [jobs[0]]
+    assert cells.run("%node3 logs {job.job_id}").stderr == "no\n"
+    assert cells.run(f"%node3 logs {job.job_id[:9]}").stderr == "no\n"
+    assert cells.refusal("%node3 logs nobody") == "There is no job nobody here."
+
+
+def test_a_job_nobody_runs_can_be_awaited_for_a_while_and_called_off(
+    cells: Cells, submit: str
+) -> None:
+    job = cells.run(f"{submit}\nprint(1)")
+
+    assert job.status() == "available"
+    assert job.result() is None
+    with pytest.raises(TimeoutError, match="is still available"):
+        job.wait(timeout_s=0.05)
+    job.cancel()
+    assert (job.wait().state, job.status()) == ("cancelled", "cancelled")
+    assert "cancelled" in repr(job)
+
+
+def test_outputs_of_a_submitted_cell_can_be_fetched(
+    cells: Cells, start: str, submit: str, tmp_path: Path
+) -> None:
+    cells.run(start)
+    body = "import os; open(os.environ['OUTPUT_DIR'] + '/o.txt', 'w').write('kept')"
+    job = cells.run(f"{submit} -o job\n{body}")
+    assert job.wait(60).ok
+
+    assert (job.save_outputs(tmp_path / "outputs") / "o.txt").read_text() == "kept"
+
+
+def test_a_marketplace_of_this_notebook_needs_no_names(cells: Cells, node3_home: Path) -> None:
+    market = cells.run("%node3 market start")
+    assert market.keys_file == node3_home / "marketplace" / "keys.json"
+    assert cells.run("%node3 market start") is market
+    assert cells.stdout.startswith(f"A local marketplace runs already at {market.url}: this is it.")
+    assert "already, at" in cells.refusal("%load_ext node3nb\n" + SECOND_MARKET)
+
+    cells.run("%node3 start --native-only;")
+    assert cells.run("%%node3 submit --wait\nprint(2)").stdout == "2\n"
+
+    cells.run("%node3 market stop")
+    assert cells.stdout == "The local marketplace has ended.\n"
+    assert not market.alive
+    cells.run("%node3 market stop")
+    assert cells.stdout == "None runs.\n"
+
+
+SECOND_MARKET = """
+from IPython.core.error import UsageError
+from node3nb import Node3Error, config
+from node3nb.marketplace import process
+try:
+    process.start(config.state_dir() / "marketplace")
+except Node3Error as error:
+    raise UsageError(str(error)) from None
+"""
+
+
+def test_no_key_is_ever_shown(cells: Cells, start: str, submit: str, keys: list[str]) -> None:
+    provider = cells.run(start)
+    job = cells.run(f"{submit}\nprint(1)")
+    job.wait(60)
+    shown = [provider, job, job.view(), cells.run("%node3 status"), cells.run("%node3 why")]
+
+    told = " ".join([repr(each) + "".join(cells.shown(each)) for each in shown])
+    assert not [key for key in keys if key in told]
+    assert "n3_" not in told

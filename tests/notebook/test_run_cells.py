@@ -1,0 +1,68 @@
+"""Cells that run here as jobs, from a real IPython shell."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import psutil
+from support.kernel_cells import Cells
+
+from node3nb import JobResult
+
+
+def test_a_cell_runs_as_a_job(cells: Cells) -> None:
+    result = cells.run(
+        "%%node3 run --memory 1G --timeout 60 --env A=b\nimport os; print(os.environ['A'])"
+    )
+
+    assert isinstance(result, JobResult)
+    assert (result.state, result.exit_code, result.stdout) == ("completed", 0, "b\n")
+    assert cells.stdout.endswith("stdout:\n  b\n" + cells.stdout.splitlines()[-1] + "\n")
+
+
+def test_the_body_of_a_cell_is_not_touched(cells: Cells) -> None:
+    cells.run("x = 'not this'")
+    body = "x = 'as written'\nprint(f'{x} $x {{x}}', '''\n%node3 $x {x} \\\\''')"
+
+    assert cells.run(f"%%node3 run\n{body}").stdout == "as written $x {x} \n%node3 $x {x} \\\n"
+
+
+def test_the_values_of_options_are_expanded_but_not_those_of_env(cells: Cells) -> None:
+    cells.run("limit = {'s': 60}; mine = 1")
+    result = cells.run(
+        "%%node3 run --timeout {limit['s'] + 0} --memory {mine}G --env 'J={\"a\": $mine}' -o kept\n"
+        "import os; print(os.environ['J'])"
+    )
+
+    assert result.stdout == '{"a": $mine}\n'
+    assert cells.shell.user_ns["kept"] is result
+
+
+def test_a_job_that_fails_is_an_answer_and_no_error(cells: Cells) -> None:
+    late = cells.run("%%node3 run --timeout 0.5\nimport time; time.sleep(60)")
+    wrong = cells.run("%%node3 run\nraise SystemExit(3)")
+
+    assert (late.state, late.reason) == ("failed", "timed_out")
+    assert (wrong.state, wrong.reason, wrong.exit_code) == ("failed", "exited", 3)
+
+
+def test_input_goes_in_and_outputs_come_out(cells: Cells, tmp_path: Path) -> None:
+    (tmp_path / "in.txt").write_text("seven")
+    cells.shell.user_ns["here"] = tmp_path
+    body = (
+        "import os, pathlib as p\n"
+        "text = p.Path(os.environ['INPUT_DIR'], 'in.txt').read_text()\n"
+        "p.Path(os.environ['OUTPUT_DIR'], 'out.txt').write_text(text.upper())\n"
+    )
+    result = cells.run(f"%%node3 run --input $here/in.txt --output {{here}}/out\n{body}")
+
+    assert [output.path for output in result.outputs] == ["out.txt"]
+    assert (tmp_path / "out" / "out.txt").read_text() == "SEVEN"
+
+
+def test_one_supervisor_serves_every_cell(cells: Cells) -> None:
+    before = set(psutil.Process().children())
+    for _ in range(3):
+        cells.run("%%node3 run;\npass")
+
+    assert len(set(psutil.Process().children()) - before) == 1
