@@ -25,7 +25,7 @@ from node3nb.agent.records import ProviderState, Snapshot
 from node3nb.agent.settings import Settings
 from node3nb.agent.workshop import Workshop
 from node3nb.docker_manager import DockerManager
-from node3nb.errors import AlreadyRunning
+from node3nb.errors import AlreadyRunning, NotRunning
 from node3nb.executor import Executor
 from node3nb.jobs import JobResult
 from node3nb.marketplace.client import MarketplaceClient
@@ -152,10 +152,11 @@ class JobManager:
         finally:
             await tasks.to_the_end(self._shut_down(over))
 
-    async def wait_until_serving(self) -> None:
-        """Return once it serves, or has ended."""
+    async def wait_until_serving(self) -> bool:
+        """Return once it serves, or will not; whether it does."""
         standing = self._common.standing
         await standing.wait_until(lambda: standing.state is not ProviderState.STARTING)
+        return not standing.ending
 
     async def _start_up(self) -> None:
         await self._common.threads.call(self._admission.check_executors, self._client.url)
@@ -228,15 +229,20 @@ class JobManager:
 
     def pause(self) -> None:
         """Take no more jobs; those that run go on."""
-        self._common.standing.move(ProviderState.PAUSED, "You paused it.")
+        self._move(ProviderState.PAUSED, "You paused it.")
 
     def resume(self) -> None:
         """Take jobs again."""
-        self._common.standing.move(ProviderState.RUNNING, "It is looking for jobs.")
+        self._move(ProviderState.RUNNING, "It is looking for jobs.")
 
     def drain(self) -> None:
         """Take no more jobs, and stop when those that run are done."""
-        self._common.standing.move(ProviderState.DRAINING, "It finishes its jobs, then stops.")
+        self._move(ProviderState.DRAINING, "It finishes its jobs, then stops.")
+
+    def _move(self, state: ProviderState, reason: str) -> None:
+        if self._common.standing.state is ProviderState.STARTING:
+            raise NotRunning
+        self._common.standing.move(state, reason)
 
     def stop(self) -> None:
         """End what runs, give it back, and stop."""

@@ -5,11 +5,9 @@ from __future__ import annotations
 import datetime as dt
 import math
 import os
-import stat
 import threading
 import time
 from collections.abc import Iterator
-from pathlib import Path
 
 from node3nb import command_line
 from node3nb.errors import UnsupportedPlatformError
@@ -157,22 +155,16 @@ def _result(spec: JobSpec, workspace: Workspace, ready: Frame, ended: Frame) -> 
             written_bytes=ended["written_bytes"],
             peak_processes=ended["peak_processes"],
         ),
-        stdout=_read_log(workspace.log / "stdout", spec.limits.log_bytes),
-        stderr=_read_log(workspace.log / "stderr", spec.limits.log_bytes),
+        stdout=_log(spec, workspace, "stdout"),
+        stderr=_log(spec, workspace, "stderr"),
         stdout_truncated=ended["stdout_truncated"],
         stderr_truncated=ended["stderr_truncated"],
     )
 
 
-def _read_log(path: Path, cap: int) -> str:
-    """Return what the job printed; at level `limits` anything may stand in the log's place."""
-    try:
-        log = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
-    except OSError:
-        return ""
-    with open(log, "rb") as file:
-        regular = stat.S_ISREG(os.fstat(log).st_mode)
-        return file.read(cap + NOTE_BYTES).decode("utf-8", "replace") if regular else ""
+def _log(spec: JobSpec, workspace: Workspace, stream: str) -> str:
+    most = spec.limits.log_bytes + NOTE_BYTES
+    return workspace.read_log(stream, most).decode("utf-8", "replace")
 
 
 def _state(reason: ExitReason, exit_code: int | None) -> JobState:

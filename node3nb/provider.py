@@ -121,10 +121,7 @@ class Provider:
 
     async def _serve(self) -> None:
         serving = asyncio.create_task(self._manager.start())
-        started = asyncio.create_task(self._manager.wait_until_serving())
-        await asyncio.wait({serving, started}, return_when=asyncio.FIRST_COMPLETED)
-        started.cancel()
-        if serving.done():
+        if not await self._manager.wait_until_serving():
             return await serving
         async with ControlServer(self, config.control_socket()):
             self._ready.set()

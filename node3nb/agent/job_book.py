@@ -79,7 +79,11 @@ class JobBook:
         result, place = record.result, record.workspace
         if result is not None:
             return result.stdout, result.stderr
-        return (place.read_log("stdout"), place.read_log("stderr")) if place else ("", "")
+        if place is None:
+            return "", ""
+        most = record.spec.limits.log_bytes
+        out, err = (place.read_log(stream, most) for stream in ("stdout", "stderr"))
+        return out.decode("utf-8", "replace"), err.decode("utf-8", "replace")
 
     def summaries(self) -> tuple[JobSummary, ...]:
         """Return what may be shown of every job, newest first."""

@@ -30,6 +30,8 @@ DIRECTORY = _flags("O_RDONLY", "O_DIRECTORY", "O_NOFOLLOW", "O_CLOEXEC")
 OWN_DIRECTORY = _flags("O_RDONLY", "O_DIRECTORY", "O_CLOEXEC")
 #: How files are made: for writing, only where nothing is yet.
 NEW_FILE = _flags("O_WRONLY", "O_CREAT", "O_EXCL", "O_NOFOLLOW", "O_CLOEXEC")
+#: How a file that a stranger may have put there is opened: no link followed, nothing waited for.
+STRANGERS_FILE = _flags("O_RDONLY", "O_NOFOLLOW", "O_NONBLOCK", "O_NOCTTY", "O_CLOEXEC")
 #: Longest name of a file, in bytes, on every file system we meet.
 MAX_NAME_BYTES = 255
 

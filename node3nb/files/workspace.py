@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import contextlib
 import os
+import stat
 import tempfile
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from node3nb.jobs import JobSpec
+from node3nb.files.beneath import STRANGERS_FILE
 from node3nb.files.removal import remove_tree
-
+from node3nb.jobs import JobSpec
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,10 +52,30 @@ class Workspace:
         """What the job printed; written by the supervisor only."""
         return self.root / "log"
 
-    def read_log(self, stream: str) -> str:
-        """Return what the job printed to `stdout` or `stderr`, so far; what is no UTF-8 is marked."""
-        path = self.log / stream
-        return path.read_bytes().decode("utf-8", "replace") if path.exists() else ""
+    def read_log(self, stream: str, most: int, start: int = 0) -> bytes:
+        """Return what the job has printed so far; empty for nothing.
+
+        A job at level `limits` can put anything in its log's place, so that a link, a pipe or
+        a huge file must neither lead away, nor hang, nor fill the reader.
+
+        Parameters
+        ----------
+        stream
+            `stdout` or `stderr`.
+        most
+            Bytes to return at the most.
+        start
+            Bytes to leave out at the beginning.
+        """
+        try:
+            log = os.open(self.log / stream, STRANGERS_FILE)
+        except OSError:
+            return b""
+        with open(log, "rb") as file:
+            if not stat.S_ISREG(os.fstat(log).st_mode):
+                return b""
+            file.seek(start)
+            return file.read(max(most, 0))
 
     def write_files(self, spec: JobSpec) -> None:
         """Put the job's own small files into its working directory."""

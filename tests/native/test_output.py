@@ -51,7 +51,7 @@ def test_flood(bench: Bench) -> None:
     with bench.started(
         "python", str(PROGRAMS / "printing.py"), "flood", limits=limits(log_bytes=4096)
     ) as job:
-        wait_until(lambda: "left out" in job.workspace.read_log("stdout"))
+        wait_until(lambda: "left out" in job.workspace.read_log("stdout", 1 << 20).decode())
         assert (job.workspace.log / "stdout").stat().st_size < 5000
         result = job.result()
     assert result.reason is ExitReason.OUTPUT_LIMIT

@@ -105,7 +105,7 @@ thread = threading.Thread(
     target=lambda: outcome.append(executor.run(spec, place, Listener())), daemon=True
 )
 thread.start()
-while "ready" not in place.read_log("stdout"):
+while "ready" not in place.read_log("stdout", 1 << 20).decode():
     time.sleep(0.01)
 tell(ready=True)
 globals()[deed]()

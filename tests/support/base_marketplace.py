@@ -6,11 +6,14 @@ a provider that works against it works against marketplaces that never heard of 
 
 from __future__ import annotations
 
+import contextlib
 import json
 import re
+import socket
 import threading
 import time
 import uuid
+import weakref
 from collections import deque
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -103,10 +106,11 @@ class BaseMarketplace:
         threading.Thread(target=self._server.serve_forever, args=(0.02,), daemon=True).start()
 
     def stop(self) -> None:
-        """Stop listening, as a server that is down."""
+        """Stop listening and end every connection, as a server that is down."""
         if self._server is not None:
             self._server.shutdown()
             self._server.server_close()
+            self._server.end_connections()
             self._server = None
 
     def add_job(self, command: list[str], **fields: Any) -> str:
@@ -148,6 +152,11 @@ class BaseMarketplace:
         with self.lock:
             self._faults.append((re.compile(path), deque(faults)))
 
+    def clear_faults(self) -> None:
+        """Let everything go right from now on."""
+        with self.lock:
+            self._faults.clear()
+
     def next_fault(self, method: str, path: str) -> Fault | None:
         """Return the fault of a call, used up by it."""
         with self.lock:
@@ -175,6 +184,21 @@ class _Server(ThreadingHTTPServer):
     block_on_close = False
     allow_reuse_address = True
     marketplace: BaseMarketplace
+
+    def __init__(self, address: tuple[str, int], handler: type[_Handler]) -> None:
+        super().__init__(address, handler)
+        self._connections: weakref.WeakSet[socket.socket] = weakref.WeakSet()
+
+    def process_request(self, request: Any, client_address: Any) -> None:
+        """Remember a connection, and serve it."""
+        self._connections.add(request)
+        super().process_request(request, client_address)
+
+    def end_connections(self) -> None:
+        """End the connections that clients keep open."""
+        for connection in list(self._connections):
+            with contextlib.suppress(OSError):
+                connection.shutdown(socket.SHUT_RDWR)
 
     def handle_error(self, request: Any, client_address: Any) -> None:
         """Say nothing: a client that goes away is no error here."""

@@ -69,7 +69,7 @@ class Started:
 
     def await_line(self, line: str) -> None:
         """Wait until the job has printed the line."""
-        wait_until(lambda: line in self.workspace.read_log("stdout").splitlines())
+        wait_until(lambda: line in self.workspace.read_log("stdout", 1 << 20).decode().splitlines())
 
 
 class Bench:
