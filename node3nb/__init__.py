@@ -10,13 +10,13 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from node3nb.agent.settings import Settings
     from node3nb.docker_manager import DockerManager
     from node3nb.errors import Node3Error
     from node3nb.job_manager import JobManager
     from node3nb.jobs import JobResult, JobSpec, Requirements, ResourceLimits
     from node3nb.native_executor import NativeExecutor
     from node3nb.provider import Provider
-    from node3nb.agent.settings import Settings
 
 __version__ = "0.1.0"
 

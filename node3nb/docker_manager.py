@@ -5,8 +5,8 @@ from __future__ import annotations
 from node3nb import config
 from node3nb.errors import ExecutorError
 from node3nb.executor import Availability, Reporter
-from node3nb.jobs import JobResult, JobSpec
 from node3nb.files.workspace import Workspace
+from node3nb.jobs import JobResult, JobSpec
 
 #: Seconds an engine gets to answer.
 PING_S = 2

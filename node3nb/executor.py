@@ -7,8 +7,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
-from node3nb.jobs import Isolation, JobResult, JobSpec, JobState, Requirements
 from node3nb.files.workspace import Workspace
+from node3nb.jobs import Isolation, JobResult, JobSpec, JobState, Requirements
 
 
 @dataclass(frozen=True, slots=True)

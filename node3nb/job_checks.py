@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
+
 from node3nb.errors import JobSpecError
 
 #: Largest command in bytes; Linux allows 128 KiB for one argument (MAX_ARG_STRLEN).

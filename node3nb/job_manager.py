@@ -120,7 +120,7 @@ class JobManager:
             interval_s=settings.heartbeat_s,
             say=self._beat,
             hear=self._hear,
-            ache=self._ache,
+            ache=lambda error: common.trouble("", error),
         )
         self._begun = False
 
@@ -223,9 +223,6 @@ class JobManager:
                 self._workshop.cancel(record)
             elif record.spec.job_id in answer.unknown:
                 self._workshop.end(record, "The marketplace has given it to somebody else.")
-
-    def _ache(self, error: Exception) -> None:
-        self._common.trouble("", error)
 
     def pause(self) -> None:
         """Take no more jobs; those that run go on."""

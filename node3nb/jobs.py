@@ -43,7 +43,7 @@ class JobState(enum.StrEnum):
 
 
 class ExitReason(enum.StrEnum):
-    """Why a run ended."""
+    """Why a run ended; those before `CANCELLED` are the job's own doing."""
 
     #: The command ended by itself; its exit code says how.
     EXITED = "exited"
@@ -76,7 +76,7 @@ class ExitReason(enum.StrEnum):
         return self in _JOBS_OWN
 
 
-_JOBS_OWN = frozenset("exited signaled timed_out out_of_memory disk_limit output_limit".split())
+_JOBS_OWN = frozenset(list(ExitReason)[: list(ExitReason).index(ExitReason.CANCELLED)])
 
 
 class Isolation(enum.StrEnum):
@@ -262,7 +262,7 @@ class JobResult:
     executor: str = ""
     #: Isolation level it really ran at; None when it did not run.
     isolation: Isolation | None = None
-    #: What kept the tree below its memory limit: cgroup, monitor or engine; empty when it did not run.
+    #: What kept the tree below its memory limit: cgroup, monitor, engine; empty for no run.
     memory_enforced_by: str = ""
     #: When the command started, as ISO 8601 in UTC; None when it did not.
     started_at: str | None = None

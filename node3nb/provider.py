@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import atexit
 import contextvars
+import os
 import threading
 from collections.abc import Mapping
 from typing import Any, ClassVar, Literal, Self
@@ -61,7 +62,11 @@ class Provider:
             settings=settings,
         )
         self._thread: threading.Thread | None = None
+        self._pid = os.getpid()
         self._ready = threading.Event()
+        # Not the thread itself: an interrupted join takes a living thread for ended before
+        # Python 3.13 (https://github.com/python/cpython/issues/90882).
+        self._over = threading.Event()
         self._error: BaseException | None = None
 
     @classmethod
@@ -73,7 +78,7 @@ class Provider:
     @property
     def running(self) -> bool:
         """Whether it has been started and has not ended."""
-        return self._thread is not None and self._thread.is_alive()
+        return self._thread is not None and not self._over.is_set() and self._pid == os.getpid()
 
     @property
     def error(self) -> BaseException | None:
@@ -117,6 +122,7 @@ class Provider:
         except BaseException as error:  # noqa: BLE001 - told to whoever waits for the start
             self._error = error
         finally:
+            self._over.set()
             self._ready.set()
 
     async def _serve(self) -> None:
@@ -140,7 +146,9 @@ class Provider:
         self._manager.drain()
 
     def stop(self, wait_s: float = STOP_S) -> None:
-        """End what runs, give it back, stop, and wait for that."""
+        """End what runs, give it back, stop, and wait for that; a forked process ends nothing."""
+        if self._pid != os.getpid():
+            return
         self._manager.stop()
         self.join(wait_s)
         if not self.running:
@@ -149,7 +157,7 @@ class Provider:
     def join(self, wait_s: float | None = None) -> None:
         """Wait until it has ended, at most so many seconds."""
         if self._thread is not None and self._thread is not threading.current_thread():
-            self._thread.join(wait_s)
+            self._over.wait(wait_s)
 
     def cancel(self, job_id: str) -> bool:
         """Ask for the end of one running job; return whether there is one of that id."""

@@ -22,7 +22,7 @@ def parse_bytes(text: str) -> int:
     """
     match = _SIZE.fullmatch(text.strip())
     if match is None:
-        raise ConfigError(f"{ascii(text)} is no size; write one like 512M or 2G.")
+        raise ConfigError(f"{text!a} is no size; write one like 512M or 2G.")
     return int(float(match[1]) * 1024 ** _POWERS[match[2].lower()])
 
 
@@ -36,7 +36,7 @@ def parse_seconds(text: str) -> float:
     """
     match = _SECONDS.fullmatch(text.strip())
     if match is None:
-        raise ConfigError(f"{ascii(text)} is no duration; write one like 90, 5m or 2h.")
+        raise ConfigError(f"{text!a} is no duration; write one like 90, 5m or 2h.")
     return float(match[1]) * _UNITS_S[match[2].lower()]
 
 

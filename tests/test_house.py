@@ -12,7 +12,9 @@ import pytest
 ROOT = Path(__file__).parents[1]
 PACKAGE = ROOT / "node3nb"
 SOURCES = sorted(PACKAGE.rglob("*.py"))
-TESTS = sorted(path for room in ("tests", "bench", "test_jobs") for path in (ROOT / room).rglob("*.py"))
+TESTS = sorted(
+    path for room in ("tests", "bench", "test_jobs") for path in (ROOT / room).rglob("*.py")
+)
 LONGEST_FILE, LONGEST_FUNCTION, MEDIAN_FUNCTION = 300, 60, 10
 
 
@@ -49,6 +51,7 @@ def test_only_config_reads_the_environment() -> None:
     readers = [
         name(path)
         for path in SOURCES
-        if path.name != "config.py" and any(word in path.read_text() for word in ("os.environ", "getenv"))
+        if path.name != "config.py"
+        and any(word in path.read_text() for word in ("os.environ", "getenv"))
     ]
     assert readers == []

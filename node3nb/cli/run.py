@@ -89,7 +89,7 @@ def _run_interruptibly(
 ) -> JobResult:
     """Run the job on another thread, so that Ctrl-C here takes it down the stopping ladder."""
     outcome: list[JobResult | BaseException] = []
-    reporter = SilentReporter()
+    reporter, over = SilentReporter(), threading.Event()
 
     def work() -> None:
         try:
@@ -105,22 +105,23 @@ def _run_interruptibly(
             )
         except BaseException as error:  # noqa: BLE001 - raised again where it is awaited
             outcome.append(error)
+        finally:
+            over.set()
 
     def call_off() -> None:
         reporter.cancelled.set()
         for executor in executors:
             executor.cancel(spec.job_id)
 
-    thread = threading.Thread(target=work, daemon=True)
-    thread.start()
-    _attend(thread, follower, call_off)
+    threading.Thread(target=work, daemon=True).start()
+    _attend(over, follower, call_off)
     if isinstance(outcome[0], BaseException):
         raise outcome[0]
     return outcome[0]
 
 
 def _attend(
-    thread: threading.Thread, follower: Follower | None, call_off: Callable[[], None]
+    over: threading.Event, follower: Follower | None, call_off: Callable[[], None]
 ) -> None:
     """Print until the job is over; call it off when nobody wants it or reads it any more.
 
@@ -130,9 +131,9 @@ def _attend(
         Nobody reads what it prints; it is over.
     """
     broken = None
-    while thread.is_alive():
+    while not over.is_set():
         try:
-            thread.join(LOOK_S)
+            over.wait(LOOK_S)
             if follower and broken is None:
                 follower.look()
         except KeyboardInterrupt:

@@ -15,13 +15,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Any, Protocol
 
-from node3nb.files.beneath import NEW_FILE
 from node3nb.errors import InputError
-from node3nb.jobs import OutputFile
+from node3nb.files.beneath import NEW_FILE
 from node3nb.files.removal import empty_directory
 from node3nb.files.tar_reader import tar_members
 from node3nb.files.tree_writer import ArchiveLimits, Member, TreeWriter
 from node3nb.files.zip_reader import zip_members
+from node3nb.jobs import OutputFile
 
 __all__ = ["ArchiveLimits", "Packed", "Source", "pack", "unpack"]
 

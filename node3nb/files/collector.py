@@ -9,6 +9,7 @@ from collections.abc import Generator, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+from node3nb.errors import OutputLimitError
 from node3nb.files.archives import Source, pack
 from node3nb.files.beneath import (
     DIRECTORY,
@@ -17,7 +18,6 @@ from node3nb.files.beneath import (
     open_beneath,
     unsafe_name,
 )
-from node3nb.errors import OutputLimitError
 from node3nb.job_checks import printable
 from node3nb.jobs import GIB, OutputFile
 

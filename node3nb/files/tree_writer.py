@@ -12,8 +12,8 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
-from node3nb.files.beneath import DIRECTORY, NEW_FILE, open_beneath, unsafe_name
 from node3nb.errors import InputError, TransferCancelled
+from node3nb.files.beneath import DIRECTORY, NEW_FILE, open_beneath, unsafe_name
 from node3nb.job_checks import printable
 from node3nb.jobs import GIB, MIB
 

@@ -12,10 +12,10 @@ from typing import Self
 
 import requests
 
-from node3nb.files.beneath import NEW_FILE
 from node3nb.errors import InputError
-from node3nb.transfers.guarded_http import GuardedSession, body
+from node3nb.files.beneath import NEW_FILE
 from node3nb.job_checks import printable
+from node3nb.transfers.guarded_http import GuardedSession, body
 from node3nb.transfers.retries import Retries, TransferBroken, retry_after_s
 from node3nb.transfers.url_policy import shown
 

@@ -8,9 +8,9 @@ import stat
 from collections.abc import Iterator
 from typing import IO
 
+from node3nb.errors import InputError
 from node3nb.files.beneath import DIRECTORY, NEW_FILE, open_path
 from node3nb.transfers.download import PartFile
-from node3nb.errors import InputError
 from node3nb.transfers.retries import Retries
 from node3nb.transfers.url_policy import FilePlace
 

@@ -11,16 +11,16 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path, PurePosixPath
 from urllib.parse import unquote, urlsplit
 
-from node3nb.files.archives import ArchiveLimits, unpack
-from node3nb.transfers.download import Download, PartFile
 from node3nb.errors import InputError, UploadError
-from node3nb.transfers.guarded_http import GuardedSession, drain
-from node3nb.jobs import GIB, JobSpec
-from node3nb.transfers.local_files import read_file, write_file
+from node3nb.files.archives import ArchiveLimits, unpack
 from node3nb.files.removal import remove_tree
+from node3nb.files.workspace import Workspace
+from node3nb.jobs import GIB, JobSpec
+from node3nb.transfers.download import Download, PartFile
+from node3nb.transfers.guarded_http import GuardedSession, drain
+from node3nb.transfers.local_files import read_file, write_file
 from node3nb.transfers.retries import Retries, RetryPolicy, TransferBroken, retry_after_s
 from node3nb.transfers.url_policy import UrlPolicy, UrlRefused, is_file, shown
-from node3nb.files.workspace import Workspace
 
 __all__ = ["Transfer", "UploadRefused", "file_name", "sha256_of"]
 

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import subprocess
+import sys
 import threading
 
 import pytest
@@ -251,3 +253,35 @@ def test_a_manager_that_was_stopped_before_its_start_ends_at_once(market: Market
     manager.stop()
     Managed(manager).stop()
     assert manager.snapshot().state is ProviderState.STOPPED
+
+
+def test_a_forked_process_ends_nothing(market: Market) -> None:
+    script = (
+        "import os, sys, time\n"
+        "from node3nb import Provider\n"
+        "running = Provider(sys.argv[1], docker_manager=None).start()\n"
+        "child = os.fork()\n"
+        "if not child:\n"
+        "    assert not running.running and Provider.current() is None\n"
+        "    sys.exit(7)\n"
+        "assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 7\n"
+        "assert running.running\n"
+        "running.stop()\n"
+        "assert not running.running\n"
+    )
+    command = [sys.executable, "-c", script, market.url]
+    subprocess.run(command, check=True, timeout=BOUND_S)
+
+
+def test_the_end_of_the_process_stops_it(market: Market) -> None:
+    script = (
+        "import sys, time\n"
+        "from node3nb import Provider\n"
+        "running = Provider(sys.argv[1], docker_manager=None).start()\n"
+        "while not any('begun' in running.logs(job.job_id)[0] for job in running.snapshot().jobs):\n"
+        "    time.sleep(0.02)\n"
+    )
+    job_id = market.submit(SLEEPS)
+    subprocess.run([sys.executable, "-c", script, market.url], check=True, timeout=BOUND_S)
+    assert market.client.job(job_id).status == "available"
+    assert list(config.work_dir().iterdir()) == []

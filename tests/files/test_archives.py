@@ -17,9 +17,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from support.archive_making import FORMATS, member, tar, unpacked, zipped
 
+from node3nb.errors import InputError, TransferCancelled
 from node3nb.files.archives import ArchiveLimits, unpack
-from node3nb.errors import InputError
-from node3nb.errors import TransferCancelled
 
 
 @pytest.mark.parametrize("form", FORMATS)

@@ -12,9 +12,9 @@ from pathlib import Path
 
 import pytest
 
+from node3nb.errors import OutputLimitError
 from node3nb.files import archives, beneath
 from node3nb.files.collector import Collected, CollectLimits, collect
-from node3nb.errors import OutputLimitError
 from node3nb.files.removal import remove_tree
 
 

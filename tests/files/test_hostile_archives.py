@@ -13,8 +13,8 @@ from pathlib import Path
 import pytest
 from support.archive_making import member, tar, unpacked, zipped
 
-from node3nb.files.archives import ArchiveLimits
 from node3nb.errors import InputError
+from node3nb.files.archives import ArchiveLimits
 from node3nb.files.tar_reader import tar_members
 
 HOSTILE_NAMES = [

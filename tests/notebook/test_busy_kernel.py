@@ -135,4 +135,4 @@ def test_nothing_is_printed_into_cells_by_other_threads(provider: Kernel) -> Non
 
     assert reply.silent, "a dead marketplace is told by `why` only"
     assert "can't be reached" in provider.value("repr(why)")
-    assert provider.heard_outside_cells() == []
+    assert provider.shown_outside_cells() == []

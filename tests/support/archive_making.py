@@ -8,8 +8,8 @@ import tempfile
 import zipfile
 from pathlib import Path
 
-from node3nb.files.archives import ArchiveLimits, unpack
 from node3nb.errors import InputError
+from node3nb.files.archives import ArchiveLimits, unpack
 
 FORMATS = {"ustar": tarfile.USTAR_FORMAT, "gnu": tarfile.GNU_FORMAT, "pax": tarfile.PAX_FORMAT}
 

@@ -126,13 +126,15 @@ class Kernel:
         reply = self.run(f"import json as _j; print(_j.dumps({expression}))")
         return json.loads(reply.stdout)
 
-    def heard_outside_cells(self) -> list[str]:
-        """Return the kinds of what has been published since, and has not been read."""
-        kinds = []
+    def shown_outside_cells(self) -> list[dict[str, Any]]:
+        """Return what has been printed or displayed since, and has not been read."""
+        shown = []
         with contextlib.suppress(queue.Empty):
             while True:
-                kinds.append(self.client.get_iopub_msg(timeout=0.2)["header"]["msg_type"])
-        return kinds
+                message = self.client.get_iopub_msg(timeout=0.2)
+                if message["header"]["msg_type"] != "status":
+                    shown.append(message)
+        return shown
 
 
 @contextlib.contextmanager

@@ -15,13 +15,11 @@ import pytest
 from support.file_server import FileServer, file_server
 from support.transfer_data import DATA, KEY, QUICK, names
 
+from node3nb.errors import InputError, TransferCancelled, UploadError
 from node3nb.files import workspace
-from node3nb.errors import InputError, UploadError
 from node3nb.jobs import JobSpec
-from node3nb.errors import TransferCancelled
 from node3nb.transfers.transfer import Transfer, UploadRefused, file_name
 from node3nb.transfers.url_policy import UrlPolicy
-
 
 
 @pytest.fixture

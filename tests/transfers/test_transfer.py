@@ -11,12 +11,10 @@ import pytest
 from support.file_server import FileServer
 from support.transfer_data import DATA, QUICK, names
 
-from node3nb.errors import InputError
+from node3nb.errors import InputError, TransferCancelled
 from node3nb.transfers.retries import RetryPolicy, retry_after_s
-from node3nb.errors import TransferCancelled
 from node3nb.transfers.transfer import Transfer
 from node3nb.transfers.url_policy import UrlPolicy
-
 
 
 def ranges(server: FileServer) -> list[str | None]:

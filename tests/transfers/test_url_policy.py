@@ -19,7 +19,6 @@ from node3nb.transfers.transfer import Transfer, UploadRefused
 from node3nb.transfers.url_policy import UrlPolicy, UrlRefused, origin_of, shown
 
 
-
 def test_redirects_are_followed_without_the_key(
     server: FileServer, transfer: Transfer, tmp_path: Path, never: threading.Event
 ) -> None:
