@@ -125,8 +125,18 @@ def keep_keys(url: str, keys: Mapping[str, str]) -> None:
 
 
 def origin(url: str) -> str:
-    """Return scheme, host and port of a URL."""
-    parts = urlsplit(url)
+    """Return scheme, host and port of a URL.
+
+    Raises
+    ------
+    ConfigError
+        It is no URL.
+    """
+    try:
+        parts = urlsplit(url)
+    except ValueError:
+        told = f"{url!a} is no marketplace; give a URL like https://host:port."
+        raise ConfigError(told) from None
     return f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}".lower()
 
 
@@ -150,6 +160,6 @@ def _read_private(path: Path) -> dict[str, object]:
         content = json.loads(path.read_text())
     except FileNotFoundError:
         return {}
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, RecursionError) as error:
         raise ConfigError(f"The keys in {path} can't be read; remove or mend the file.") from error
     return content if isinstance(content, dict) else {}

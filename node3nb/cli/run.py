@@ -120,9 +120,7 @@ def _run_interruptibly(
     return outcome[0]
 
 
-def _attend(
-    over: threading.Event, follower: Follower | None, call_off: Callable[[], None]
-) -> None:
+def _attend(over: threading.Event, follower: Follower | None, call_off: Callable[[], None]) -> None:
     """Print until the job is over; call it off when nobody wants it or reads it any more.
 
     Raises

@@ -19,7 +19,7 @@ from node3nb.files.beneath import (
     unsafe_name,
 )
 from node3nb.job_checks import printable
-from node3nb.jobs import GIB, OutputFile
+from node3nb.jobs import GIB, MIB, OutputFile
 
 _SHOWN_CHARS = 200
 _BLOCK = 512
@@ -42,6 +42,8 @@ class CollectLimits:
     bytes: int = 4 * GIB
     #: Entries looked at, whatever they are.
     entries: int = 100_000
+    #: Bytes of all kept files' paths together: every one of them is told in the result.
+    path_bytes: int = 16 * MIB
     #: Names on the way from the output directory to a file, its own included.
     depth: int = 32
 
@@ -113,6 +115,7 @@ class _Walk:
         self._entries = 0
         self._files = 0
         self._bytes = 0
+        self._path_bytes = 0
         self.refused: list[Refused] = []
 
     def refuse(self, path: str, why: str) -> None:
@@ -185,6 +188,7 @@ class _Walk:
         if info.st_nlink != 1:
             raise _OddError(f"it has {info.st_nlink} hard links")
         self._count_file(info)
+        self._count_path(path)
         return Source(path, descriptor, info)
 
     def _count_entry(self) -> None:
@@ -212,6 +216,15 @@ class _Walk:
             raise OutputLimitError(
                 f"output: there are {self._files} files or more and {self._limits.files} are "
                 "allowed; write fewer, or pack them into one."
+            )
+
+
+    def _count_path(self, path: str) -> None:
+        self._path_bytes += len(path.encode())
+        if self._path_bytes > self._limits.path_bytes:
+            raise OutputLimitError(
+                f"output: the paths have more than the {self._limits.path_bytes} bytes allowed "
+                "together; use shorter names, or pack the files into one."
             )
 
 

@@ -26,6 +26,8 @@ class ArchiveLimits:
     bytes: int = 16 * GIB
     #: Files and directories, those only implied by a longer name included.
     members: int = 100_000
+    #: Bytes of all members' names together: they are remembered, and told twice otherwise.
+    name_bytes: int = 16 * MIB
     #: Names on the way from the top to a file, its own included.
     depth: int = 32
     #: Bytes unpacked for each byte of the archive; deflate reaches 1032.
@@ -85,6 +87,7 @@ class TreeWriter:
         self._most_bytes = self._byte_limit(archive_bytes)
         self._bytes = 0
         self._made = 0
+        self._name_bytes = 0
         self._seen: set[tuple[str, ...]] = set()
         self._root = os.open(into, DIRECTORY)
         self._open_parts: tuple[str, ...] = ()
@@ -112,9 +115,12 @@ class TreeWriter:
         TransferCancelled
             Somebody cancelled the unpacking.
         """
+        self._check_cancelled()
         parts = self._parts(member.name)
         if not parts and member.directory:
+            self._count()
             return
+        self._account_name(member.name)
         if not parts or parts in self._seen:
             raise refusal(member.name, "it is named twice or not at all")
         self._seen.add(parts)
@@ -177,9 +183,20 @@ class TreeWriter:
                 _write_all(file.fileno(), chunk)
             os.fchmod(descriptor, 0o755 if member.executable else 0o644)
 
-    def _account(self, size: int) -> None:
+    def _account_name(self, name: str) -> None:
+        self._name_bytes += len(name.encode())
+        if self._name_bytes > self._limits.name_bytes:
+            raise InputError(
+                f"input archive: its names have more than the {self._limits.name_bytes} bytes "
+                "allowed together; use shorter ones."
+            )
+
+    def _check_cancelled(self) -> None:
         if self._cancelled is not None and self._cancelled.is_set():
             raise TransferCancelled
+
+    def _account(self, size: int) -> None:
+        self._check_cancelled()
         self._bytes += size
         if self._bytes > self._most_bytes:
             raise InputError(

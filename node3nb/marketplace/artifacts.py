@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import hashlib
 import os
 import secrets
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable, Collection
 from pathlib import Path
 from typing import BinaryIO
+from weakref import WeakValueDictionary
 
 from node3nb.marketplace import durable
 from node3nb.marketplace.bodies import within
@@ -33,6 +35,7 @@ class Artifacts:
     def __init__(self, root: Path, max_bytes: int) -> None:
         self._root = root
         self._max_bytes = max_bytes
+        self._changing: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
         self._arriving = root / "arriving"
         self._arriving.mkdir(mode=0o700, parents=True, exist_ok=True)
         for part in self._arriving.iterdir():
@@ -42,18 +45,19 @@ class Artifacts:
         """Return where a file of a job lies."""
         return self._root / job_id / sha256
 
-    def discard(self, job_id: str, sha256: str) -> None:
-        """Remove a file that nothing names any more."""
-        self.path(job_id, sha256).unlink(missing_ok=True)
-
-    async def receive(
+    @contextlib.asynccontextmanager
+    async def received(
         self,
         job_id: str,
         chunks: AsyncIterator[bytes],
         length: int | None,
         sha256: str,
-    ) -> StoredFile:
-        """Keep the body of a request.
+        named: Callable[[], Awaitable[Collection[str]]],
+    ) -> AsyncIterator[StoredFile]:
+        """Have the body of a request on disk; its files that nothing names at the end go.
+
+        Input and output of a job are one file when they are equal, and two calls may send one
+        job's files at once: so only one at a time adds, names and removes them.
 
         Parameters
         ----------
@@ -65,6 +69,13 @@ class Artifacts:
             How many bytes the sender announced; None when it did not.
         sha256
             What their SHA-256 must be, in hex; empty is unchecked.
+        named
+            Tells the SHA-256 of every file that the job has.
+
+        Yields
+        ------
+        StoredFile
+            The file, to be named before the block ends.
 
         Raises
         ------
@@ -78,10 +89,14 @@ class Artifacts:
         try:
             file = await _write(part, within(chunks, limit))
             _verify(file, length, sha256)
-            await asyncio.to_thread(self._settle, part, job_id, file)
+            async with self._changing.setdefault(job_id, asyncio.Lock()):
+                try:
+                    await asyncio.to_thread(self._settle, part, job_id, file)
+                    yield file
+                finally:
+                    await asyncio.to_thread(self._remove_but, await named(), job_id)
         finally:
             part.unlink(missing_ok=True)
-        return file
 
     def _settle(self, part: Path, job_id: str, file: StoredFile) -> None:
         path = self.path(job_id, file.sha256)
@@ -89,6 +104,11 @@ class Artifacts:
             path.parent.mkdir(mode=0o700, exist_ok=True)
             durable.sync_directory(self._root)
         durable.move(part, path)
+
+    def _remove_but(self, named: Collection[str], job_id: str) -> None:
+        for path in (self._root / job_id).iterdir():
+            if path.name not in named:
+                path.unlink(missing_ok=True)
 
 
 async def _write(part: Path, chunks: AsyncIterator[bytes]) -> StoredFile:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Annotated
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, FailFast, Field, ValidationError
 
 from node3nb.errors import JobSpecError
 from node3nb.jobs import Isolation, JobSpec, Network, Requirements, ResourceLimits
@@ -13,6 +13,8 @@ from node3nb.marketplace.words import (
     REQUIRE_CONTAINER,
     Asked,
     Bytes,
+    Few,
+    FewFields,
     Heard,
     Text,
     Texts,
@@ -39,7 +41,7 @@ class JobNeeds(BaseModel):
     network: Annotated[Network, Field(strict=False)] = Network.NONE
 
 
-class StrictJobNeeds(JobNeeds):
+class StrictJobNeeds(FewFields, JobNeeds):
     """The `requirements` our own server takes."""
 
     model_config = ConfigDict(extra="forbid", strict=True, frozen=True)
@@ -67,10 +69,10 @@ class JobOffer(Heard):
 class JobSubmission(Asked):
     """A job as a consumer or an administrator submits it to our server."""
 
-    command: list[str]
+    command: Annotated[list[str], FailFast()]
     job_type: str = "computation"
     docker_image: str = ""
-    environment: dict[str, str] = Field(default_factory=dict)
+    environment: Annotated[dict[str, str], Few] = Field(default_factory=dict)
     gpu_memory_required: Bytes = 0
     estimated_duration: Annotated[float, Field(ge=0, le=1e9)] = 0.0
     reward: Annotated[float, Field(ge=0, le=1e15)] = 0.0
@@ -81,7 +83,7 @@ class JobSubmission(Asked):
     requirements: StrictJobNeeds = Field(default_factory=StrictJobNeeds)
     priority: Annotated[int, Field(ge=-1000, le=1000)] = 0
     max_attempts: Annotated[int, Field(ge=1, le=100)] = 3
-    files: dict[str, str] = Field(default_factory=dict)
+    files: Annotated[dict[str, str], Few] = Field(default_factory=dict)
     #: Whether the submitter PUTs the input later; the job is offered only after that.
     awaits_input: bool = False
     #: Name the input has where it is fetched; its ending says whether it is unpacked.

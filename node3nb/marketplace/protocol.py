@@ -28,6 +28,7 @@ from node3nb.marketplace.words import (
     SHA256_HEADER,
     Asked,
     Bytes,
+    Few,
     Heard,
     JobStatus,
     LeaseId,
@@ -80,7 +81,7 @@ class Registration(Asked):
     gpu_model: Annotated[str, Field(max_length=256)]
     gpu_vendor: Annotated[str, Field(max_length=256)]
     gpu_memory: Bytes
-    compute_capability: str | float | None = None
+    compute_capability: Annotated[str, Field(max_length=64)] | float | None = None
 
 
 class Registered(Heard):
@@ -95,7 +96,7 @@ class Heartbeat(Asked):
     """`POST /api/agents/heartbeat`, in our longer form."""
 
     #: Lease id by job id, for every job the agent holds.
-    jobs: dict[str, str] = Field(default_factory=dict)
+    jobs: Annotated[dict[str, str], Few] = Field(default_factory=dict)
     #: The provider's state, for people to read.
     state: Annotated[str, Field(max_length=64)] = ""
 
@@ -128,7 +129,7 @@ class AvailableQuery(Asked):
     #: Strongest isolation the agent has; None is unknown.
     isolation: Annotated[Isolation, Field(strict=False)] | None = None
     #: Executors the agent has: native, container; None is unknown.
-    executors: list[str] | None = None
+    executors: Annotated[list[str], Few] | None = None
     cpu_count: Annotated[int, Field(ge=1, le=100_000)] | None = None
     memory_bytes: Bytes | None = None
     #: Jobs the agent would take now.

@@ -108,6 +108,7 @@ class _Server(uvicorn.Server):
         super().__init__(
             uvicorn.Config(
                 app,
+                http="h11",  # httptools keeps a line or a header of any length
                 log_config=None,
                 access_log=False,
                 server_header=False,

@@ -15,6 +15,7 @@ from pydantic import (
     Field,
     ValidationError,
     field_validator,
+    model_validator,
 )
 
 #: Environment variable by which a base marketplace asks for a container.
@@ -29,6 +30,9 @@ SHA256_HEADER = "X-Content-SHA256"
 MAX_REPORT_BYTES = 1 << 20
 #: Deepest nesting of a report.
 MAX_REPORT_DEPTH = 64
+#: Most fields of an object, and most entries of a mapping, that our own server is sent: each
+#: faulty one is an error of its own, and each entry may be a question to the database.
+MAX_FIELDS, MAX_ENTRIES = 64, 1024
 #: Longest a long poll may wait, in seconds.
 MAX_WAIT_S = 60.0
 
@@ -62,7 +66,18 @@ class Heard(BaseModel):
     model_config = ConfigDict(extra="allow", frozen=True)
 
 
-class Asked(BaseModel):
+class FewFields(BaseModel):
+    """Something with so many fields that it can't be meant is refused before they are looked at."""
+
+    @model_validator(mode="before")
+    @classmethod
+    def _refuse_crowd(cls, value: Any) -> Any:
+        if isinstance(value, dict) and len(value) > MAX_FIELDS:
+            raise ValueError(f"{len(value)} fields are more than the {MAX_FIELDS} allowed")
+        return value
+
+
+class Asked(FewFields):
     """Something our own server is asked; unknown fields and wrong types are refused."""
 
     model_config = ConfigDict(extra="forbid", strict=True, frozen=True, allow_inf_nan=False)
@@ -88,6 +103,14 @@ def _dict_for_none(value: Any) -> Any:
 Text = Annotated[str, BeforeValidator(_empty_for_none)]
 #: A mapping of texts whose absence may be said as null.
 Texts = Annotated[dict[str, str], BeforeValidator(_dict_for_none)]
+def _few(value: Any) -> Any:
+    if isinstance(value, (dict, list)) and len(value) > MAX_ENTRIES:
+        raise ValueError(f"{len(value)} entries are more than the {MAX_ENTRIES} allowed")
+    return value
+
+
+#: Bounds how many entries a mapping or a list may have, before any of them is looked at.
+Few = BeforeValidator(_few)
 #: A size, in bytes.
 Bytes = Annotated[int, Field(ge=0, le=1 << 50)]
 #: A duration, in seconds.

@@ -200,9 +200,9 @@ class Node3Magics(Magics):
         job = SubmittedJob(client, job_id)
         if not args.wait:
             return job
-        if self._session.is_ours(client.url) and Provider.current() is None:
-            print("The job waits for a provider; `%node3 start` starts one.")  # noqa: T201
         try:
+            if self._session.is_ours(client.url) and Provider.current() is None:
+                print("The job waits for a provider; `%node3 start` starts one.")  # noqa: T201
             return job.wait()
         except KeyboardInterrupt:
             told = f"You stopped waiting; job {job.job_id} goes on, and this is its handle."

@@ -183,8 +183,9 @@ class Download:
     def _expected(self, size: str) -> int | None:
         if not size.isdecimal():
             return None
-        self.part.expect(int(size[:19]))
-        return int(size)
+        total = int(size.lstrip("0")[:19] or "0")
+        self.part.expect(total)
+        return total
 
     def _refusal(self, response: requests.Response) -> InputError | TransferBroken:
         status = response.status_code

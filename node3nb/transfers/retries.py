@@ -109,7 +109,7 @@ def retry_after_s(header: str | None) -> float | None:
         return float(header.strip()[:9])
     try:
         then = email.utils.parsedate_to_datetime(header)
-    except ValueError:
+    except (ValueError, OverflowError):
         return None
     if then.tzinfo is None:
         then = then.replace(tzinfo=dt.UTC)

@@ -56,7 +56,11 @@ def test_a_paused_provider_takes_nothing_until_it_resumes(market: Market) -> Non
 
 
 def test_a_drained_provider_finishes_what_it_has(market: Market) -> None:
-    waits = "import sys, time, os\nprint('begun', flush=True)\nwhile not os.path.exists(sys.argv[1]): time.sleep(0.02)"
+    waits = (
+        "import os, sys, time\n"
+        "print('begun', flush=True)\n"
+        "while not os.path.exists(sys.argv[1]): time.sleep(0.02)\n"
+    )
     gate = market.data_dir / "gate"
     with provider(market.url) as running:
         first = market.submit(["python", "-c", waits, str(gate)])
@@ -92,7 +96,12 @@ def test_a_stop_gives_jobs_back_at_once(market: Market) -> None:
 
 
 def test_another_provider_finishes_what_one_gave_back(market: Market) -> None:
-    where = "import os, sys, time\nif os.path.exists(sys.argv[1]): print('done'); sys.exit()\nprint('begun', flush=True)\ntime.sleep(600)"
+    where = (
+        "import os, sys, time\n"
+        "if os.path.exists(sys.argv[1]): print('done'); sys.exit()\n"
+        "print('begun', flush=True)\n"
+        "time.sleep(600)\n"
+    )
     second_time = market.data_dir / "second-time"
     with provider(market.url) as running:
         job_id = market.submit(["python", "-c", where, str(second_time)])
@@ -107,9 +116,10 @@ def test_it_takes_as_many_jobs_as_it_is_told(market: Market) -> None:
     with provider(market.url, max_jobs=3) as running:
         running.join(BOUND_S)
         assert running.snapshot().completed == 3
-    assert sorted(market.client.job(job_id).status for job_id in ids) == ["available"] + [
-        "completed"
-    ] * 3
+    assert (
+        sorted(market.client.job(job_id).status for job_id in ids)
+        == ["available"] + ["completed"] * 3
+    )
 
 
 def test_there_is_one_provider_in_a_process(market: Market) -> None:
@@ -278,7 +288,8 @@ def test_the_end_of_the_process_stops_it(market: Market) -> None:
         "import sys, time\n"
         "from node3nb import Provider\n"
         "running = Provider(sys.argv[1], docker_manager=None).start()\n"
-        "while not any('begun' in running.logs(job.job_id)[0] for job in running.snapshot().jobs):\n"
+        "logs = lambda: [running.logs(job.job_id)[0] for job in running.snapshot().jobs]\n"
+        "while not any('begun' in log for log in logs()):\n"
         "    time.sleep(0.02)\n"
     )
     job_id = market.submit(SLEEPS)

@@ -96,7 +96,11 @@ def test_an_odd_retry_after_does_no_harm(base: BaseMarketplace, asked: str) -> N
 
 
 def test_a_result_waits_for_a_marketplace_that_is_down(base: BaseMarketplace) -> None:
-    gate = "import os, sys, time\nprint('begun', flush=True)\nwhile os.path.exists(sys.argv[1]): time.sleep(0.02)"
+    gate = (
+        "import os, sys, time\n"
+        "print('begun', flush=True)\n"
+        "while os.path.exists(sys.argv[1]): time.sleep(0.02)\n"
+    )
     held = config.state_dir() / "held"
     held.touch()
     job_id = base.add_job(["python", "-c", gate, str(held)])

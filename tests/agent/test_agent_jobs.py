@@ -147,7 +147,10 @@ def test_more_outputs_than_a_report_can_list_are_delivered(market: Market, tmp_p
 
 
 def test_a_flood_of_odd_characters_is_delivered(market: Market) -> None:
-    script = "import sys\nfor stream in (sys.stdout, sys.stderr): stream.buffer.write(bytes(range(256)) * 9000)"
+    script = (
+        "import sys\n"
+        "for stream in (sys.stdout, sys.stderr): stream.buffer.write(bytes(range(256)) * 9000)\n"
+    )
     with provider(market.url):
         result = market.result(market.submit(["python", "-c", script]))
     assert result.state is JobState.COMPLETED

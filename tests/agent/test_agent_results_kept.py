@@ -182,4 +182,3 @@ def test_letters_of_last_year_are_dropped(tmp_path: Path) -> None:
     os.utime(tmp_path / "old-12345678", (long_ago, long_ago))
     assert outbox.drop_old() == 1
     assert [path.name for path in tmp_path.iterdir()] == ["new-12345678"]
-

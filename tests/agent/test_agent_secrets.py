@@ -63,7 +63,9 @@ def test_a_key_of_our_own_is_kept_for_its_owner_alone(base: BaseMarketplace) -> 
         base.wait_for(base.add_job(["true"]), "completed", timeout_s=BOUND_S)
     (agent,) = base.agents.values()
     key = agent["api_key"]
-    holding = [name for name, content in files_below(config.state_dir()).items() if key.encode() in content]
+    holding = [
+        name for name, content in files_below(config.state_dir()).items() if key.encode() in content
+    ]
     assert holding == [str(config.state_dir() / "keys.json")]
     assert stat.S_IMODE(os.stat(holding[0]).st_mode) == 0o600
 

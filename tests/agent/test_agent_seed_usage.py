@@ -66,9 +66,7 @@ def test_it_serves_on_the_loop_it_is_awaited_on(market: Market) -> None:
 
 def test_its_word_on_the_gpu_counts(market: Market) -> None:
     async def main() -> None:
-        job_id = await asyncio.to_thread(
-            market.submit, ["true"], gpu_memory_required=20 << 30
-        )
+        job_id = await asyncio.to_thread(market.submit, ["true"], gpu_memory_required=20 << 30)
         agent = new_agent(market)
         serving = asyncio.create_task(agent.start())
         await until(lambda: agent.result(job_id))

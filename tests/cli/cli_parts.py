@@ -41,9 +41,7 @@ def answered(*words: object, env: Mapping[str, str] | None = None) -> dict[str, 
 
 
 @contextlib.contextmanager
-def begun(
-    *words: object, env: Mapping[str, str] | None = None
-) -> Iterator[subprocess.Popen[str]]:
+def begun(*words: object, env: Mapping[str, str] | None = None) -> Iterator[subprocess.Popen[str]]:
     """Give a command that goes on; it is killed at the end if it still does."""
     with subprocess.Popen(
         [*NODE3NB, *map(str, words)],

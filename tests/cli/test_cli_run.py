@@ -94,7 +94,11 @@ def test_the_answer_has_the_keys_it_is_to_have() -> None:
 @pytest.mark.parametrize(
     ("options", "reason", "code"),
     [
-        (["--timeout", "0.3", "--", "python", "-c", "import time; time.sleep(99)"], "timed_out", 124),
+        (
+            ["--timeout", "0.3", "--", "python", "-c", "import time; time.sleep(99)"],
+            "timed_out",
+            124,
+        ),
         (["--", "no-such-program"], "exited", 127),
         (["--", "python", "-c", "import os; os.kill(os.getpid(), 9)"], "signaled", 137),
     ],
@@ -120,7 +124,9 @@ def test_files_in_and_out(tmp_path: Path) -> None:
         "(target / 'nested').mkdir()\n"
         "(target / 'nested' / 'count').write_text(str(len(text.split())))\n"
     )
-    told = answered("run", "--json", "--input", given, "--output", made, "--", "python", "-c", script)
+    told = answered(
+        "run", "--json", "--input", given, "--output", made, "--", "python", "-c", script
+    )
     sha256 = hashlib.sha256(b"2").hexdigest()
     assert told["outputs"] == [{"path": "nested/count", "bytes": 1, "sha256": sha256}]
     assert (made / "nested" / "count").read_text() == "2"
@@ -134,7 +140,9 @@ def test_one_file_in(tmp_path: Path) -> None:
 
 def test_the_original_of_an_input_is_not_touched(tmp_path: Path) -> None:
     (tmp_path / "data").write_text("mine")
-    script = "import os; os.chdir(os.environ['INPUT_DIR']); os.chmod('data', 0o600); open('data', 'w')"
+    script = (
+        "import os; os.chdir(os.environ['INPUT_DIR']); os.chmod('data', 0o600); open('data', 'w')"
+    )
     python(script, "--input", tmp_path)
     assert (tmp_path / "data").read_text() == "mine"
 

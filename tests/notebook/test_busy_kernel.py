@@ -110,7 +110,8 @@ def test_jobs_are_killed_on_time_while_a_cell_holds_the_gil(
 
 def test_the_provider_obeys_from_outside_while_a_cell_sleeps(provider: Kernel) -> None:
     socket = config.control_dir() / f"{provider.pid}.sock"
-    cell = provider.begin("import time; time.sleep(600)")
+    cell = provider.begin("import time; print('asleep'); time.sleep(600)")
+    provider.await_printed(cell, "asleep")
 
     assert control.ask(socket, "status")["state"] == "running"
     assert control.ask(socket, "pause")["state"] == "paused"

@@ -80,7 +80,8 @@ def test_nothing_outlives_a_kernel(
 def test_a_job_lives_through_an_interrupt(busy: Kernel, watch: Callable[[Kernel], Deaths]) -> None:
     deaths = watch(busy)
     before = deaths.alive()
-    cell = busy.begin("import time; time.sleep(60)")
+    cell = busy.begin("import time; print('asleep'); time.sleep(600)")
+    busy.await_printed(cell, "asleep")
 
     busy.manager.interrupt_kernel()
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import AbstractAsyncContextManager
 from typing import Annotated
 
 from fastapi import APIRouter, Header, Request
@@ -48,8 +49,8 @@ async def put_input(
     announced = await market.read(files.expected_input, job_id)
     if sha256 and announced and sha256.lower() != announced.lower():
         raise Unacceptable(f"{SHA256_HEADER}: it is not the `input_sha256` of the job.")
-    file = await market.artifacts.receive(job_id, request.stream(), length, sha256 or announced)
-    kept = await market.write(files.keep_input, job_id, file, market.now())
+    async with _received(market, job_id, request, length, sha256 or announced) as file:
+        kept = await market.write(files.keep_input, job_id, file, market.now())
     market.announce(kept.freed)
     return _stored(job_id, file)
 
@@ -96,10 +97,8 @@ async def put_output(
 ) -> StoredArtifact:
     """Keep the outputs that the agent which holds the job sends."""
     attempt = await _sender(market, job_id, key, token, lease_id)
-    file = await market.artifacts.receive(job_id, request.stream(), length, sha256 or "")
-    kept = await market.write(files.keep_output, attempt, lease_id, file, market.now())
-    if kept.replaced not in {None, file.sha256}:
-        market.artifacts.discard(job_id, str(kept.replaced))
+    async with _received(market, job_id, request, length, sha256 or "") as file:
+        await market.write(files.keep_output, attempt, lease_id, file, market.now())
     return _stored(job_id, file)
 
 
@@ -120,6 +119,14 @@ async def get_output(market: Market, submitter: Submitter, job_id: JobId) -> Fil
     """Send the outputs to the job's submitter."""
     await market.read(views.require_visible, job_id, submitter)
     return _sent(market, job_id, await market.read(files.kept, job_id, Kind.OUTPUT))
+
+
+def _received(
+    market: Marketplace, job_id: str, request: Request, length: int | None, sha256: str
+) -> AbstractAsyncContextManager[StoredFile]:
+    return market.artifacts.received(
+        job_id, request.stream(), length, sha256, lambda: market.read(files.named, job_id)
+    )
 
 
 def _stored(job_id: str, file: StoredFile) -> StoredArtifact:

@@ -39,8 +39,6 @@ class StoredFile:
 class Kept:
     """What became of a file that was sent."""
 
-    #: SHA-256 of the file it replaced, which nothing names any more; None for none.
-    replaced: str | None = None
     #: The job, when the file made it available.
     freed: Freed | None = None
 
@@ -57,6 +55,12 @@ def kept(connection: sa.Connection, job_id: str, kind: Kind) -> StoredFile:
     if found is None:
         raise Unknown(f"{kind}: none is kept for this job.")
     return found
+
+
+def named(connection: sa.Connection, job_id: str) -> frozenset[str]:
+    """Return the SHA-256 of every file that is kept for a job."""
+    query = sa.select(artifacts.c.sha256).where(artifacts.c.job_id == job_id)
+    return frozenset(connection.execute(query).scalars())
 
 
 def _kept_or_none(connection: sa.Connection, job_id: str, kind: Kind) -> StoredFile | None:
@@ -97,7 +101,7 @@ def keep_input(connection: sa.Connection, job_id: str, file: StoredFile, now: fl
 
 def keep_output(
     connection: sa.Connection, attempt: Attempt, lease_id: str | None, file: StoredFile, now: float
-) -> Kept:
+) -> None:
     """Keep the outputs of an attempt that still counts, in place of those of an earlier one.
 
     Raises
@@ -107,7 +111,6 @@ def keep_output(
     """
     fresh = attempts.find(connection, attempt.job_id, attempt.agent_id, attempt.lease_id)
     attempts.require_open(fresh, lease_id)
-    earlier = _kept_or_none(connection, attempt.job_id, Kind.OUTPUT)
     connection.execute(
         sa.delete(artifacts).where(
             artifacts.c.job_id == attempt.job_id, artifacts.c.kind == Kind.OUTPUT
@@ -121,7 +124,6 @@ def keep_output(
         acceptance=attempt.acceptance,
         now=now,
     )
-    return Kept(replaced=None if earlier is None else earlier.sha256)
 
 
 def _insert(

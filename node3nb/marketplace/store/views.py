@@ -19,7 +19,7 @@ _LISTED: tuple[sa.ColumnElement[Any], ...] = (
     jobs.c.number,
     jobs.c.job_id,
     jobs.c.status,
-    jobs.c.spec,
+    jobs.c.spec["job_type"].as_string().label("job_type"),
     jobs.c.reward,
     jobs.c.attempts,
     jobs.c.max_attempts,
@@ -78,7 +78,7 @@ def one(connection: sa.Connection, job_id: str, caller: Caller) -> JobView:
     ).one_or_none()
     if row is None:
         raise Unknown
-    return _view(row).model_copy(
+    return _view(row, row.spec["job_type"]).model_copy(
         update={
             "output_data": row.output_data,
             "metrics": row.metrics,
@@ -112,14 +112,14 @@ def counts(connection: sa.Connection) -> dict[str, int]:
 
 
 def _summary(row: sa.Row[Any]) -> dict[str, Any]:
-    return _view(row).model_dump(exclude={"output_data", "metrics", "history"})
+    return _view(row, row.job_type).model_dump(exclude={"output_data", "metrics", "history"})
 
 
-def _view(row: sa.Row[Any]) -> JobView:
+def _view(row: sa.Row[Any], job_type: str) -> JobView:
     return JobView(
         job_id=row.job_id,
         status=row.status,
-        job_type=row.spec["job_type"],
+        job_type=job_type,
         reward=row.reward,
         attempts=row.attempts,
         max_attempts=row.max_attempts,

@@ -1,0 +1,74 @@
+"""`node3nb demo` and `node3nb doctor`."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+from cli.cli_parts import answered, complaint, node3nb
+
+HELLO: dict[str, Any] = {
+    "description": "Prints.",
+    "job": {"command": ["python", "-c", "print('hello')"], "timeout": 60},
+    "expect": {"state": "completed", "reason": "exited", "exit_code": 0, "stdout": "hello\n"},
+}
+
+
+def sample(directory: Path, name: str, **changed: Any) -> None:
+    (directory / name).mkdir(parents=True)
+    (directory / name / "job.json").write_text(json.dumps({**HELLO, **changed}))
+
+
+def test_right_jobs_and_wrong_ones(tmp_path: Path) -> None:
+    sample(tmp_path, "01_right")
+    wrong = {**HELLO["expect"], "stdout": "something else\n"}
+    sample(tmp_path, "02_wrong", expect=wrong)
+    ended = node3nb("demo", "--json", tmp_path)
+    assert ended.returncode == 1, ended.stderr
+    right, other = json.loads(ended.stdout)["jobs"]
+    assert (right["name"], right["right"], right["differences"]) == ("01_right", True, [])
+    assert right["result"]["stdout"] == "hello\n"
+    assert (other["name"], other["right"]) == ("02_wrong", False)
+    assert other["differences"]
+    assert "1 of 2 as expected." in ended.stderr
+
+
+def test_what_lacks_its_needs_is_wrong_and_says_what_to_do(tmp_path: Path) -> None:
+    sample(tmp_path, "01_needy", needs=["no-such-distribution"])
+    ended = node3nb("demo", tmp_path)
+    assert ended.returncode == 1
+    assert "needs no-such-distribution; run: pip install" in ended.stdout
+    assert "0 of 1 as expected." in ended.stdout
+
+
+def test_a_sample_that_is_none_is_told_in_a_line(tmp_path: Path) -> None:
+    sample(tmp_path, "01_odd", colour="red")
+    assert "01_odd/job.json: colour" in complaint(node3nb("demo", tmp_path))
+
+
+def test_the_doctor_tells_what_is_there_and_what_is_missing() -> None:
+    told = answered("doctor", "--json")
+    assert set(told) == {
+        "version",
+        "python",
+        "system",
+        "cores",
+        "memory_bytes",
+        "gpus",
+        "state_dir",
+        "executor",
+        "why",
+        "isolation",
+        "memory_enforced_by",
+        "missing",
+        "executors",
+    }
+    assert told["executor"] == "native"
+    assert told["cores"] >= 1
+    assert told["memory_enforced_by"] in {"cgroup", "monitor"}
+    assert all(isinstance(reason, str) and reason for reason in told["missing"].values())
+    text = node3nb("doctor").stdout
+    assert f"isolation  {told['isolation']}\n" in text
+    for layer in told["missing"]:
+        assert layer in text
