@@ -38,7 +38,7 @@ def test_a_given_key_shows_nowhere(
     caplog.set_level(logging.DEBUG)
     monkeypatch.setenv("NODE3_API_KEY", KEY)
     base.agents["me"] = {"api_key": KEY}
-    shows = "import os, pathlib; print(dict(os.environ)); print(pathlib.Path('/proc/self/cmdline').read_text())"
+    shows = "import os; print(dict(os.environ)); print(open('/proc/self/cmdline').read())"
     base.inject("/complete", *[status(500)] * 3)
     showing, sleeping = base.add_job(["python", "-c", shows]), base.add_job(SLEEPS)
     with provider(base.url) as running:

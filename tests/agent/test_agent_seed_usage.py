@@ -34,7 +34,7 @@ def new_agent(market: Market) -> JobManager:
 
 async def until(true: Callable[[], object]) -> None:
     async with asyncio.timeout(BOUND_S):
-        while not true():
+        while not true():  # noqa: ASYNC110 - what is waited for happens on other threads
             await asyncio.sleep(0.02)
 
 

@@ -91,7 +91,7 @@ def test_an_interrupted_wait_leaves_the_job(market: Market, tmp_path: Path) -> N
     job = spec(tmp_path, command=["true"])
     where = ("--marketplace", market.url, "--keys", market.keys_file)
     with begun("submit", job, *where, "--wait") as waiting:
-        eventually(lambda: market.client.jobs())
+        eventually(market.client.jobs)
         waiting.send_signal(signal.SIGINT)
         assert waiting.wait(BOUND_S) == 130
         assert waiting.stderr is not None
