@@ -218,7 +218,6 @@ class _Walk:
                 "allowed; write fewer, or pack them into one."
             )
 
-
     def _count_path(self, path: str) -> None:
         self._path_bytes += len(path.encode())
         if self._path_bytes > self._limits.path_bytes:

@@ -103,6 +103,8 @@ def _dict_for_none(value: Any) -> Any:
 Text = Annotated[str, BeforeValidator(_empty_for_none)]
 #: A mapping of texts whose absence may be said as null.
 Texts = Annotated[dict[str, str], BeforeValidator(_dict_for_none)]
+
+
 def _few(value: Any) -> Any:
     if isinstance(value, (dict, list)) and len(value) > MAX_ENTRIES:
         raise ValueError(f"{len(value)} entries are more than the {MAX_ENTRIES} allowed")

@@ -5,12 +5,15 @@ from __future__ import annotations
 import contextlib
 import json
 import os
+import signal
 import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
+
+from node3nb.cli import main
 
 #: Bound of every command and every wait, in seconds.
 BOUND_S = 90.0
@@ -55,6 +58,19 @@ def begun(*words: object, env: Mapping[str, str] | None = None) -> Iterator[subp
             yield child
         finally:
             child.kill()
+
+
+def given_here(words: list[str]) -> int:
+    """Give a command in this process and return its exit status: quicker, for many mistakes."""
+    handled = [signal.SIGTERM, signal.SIGHUP]
+    before = [signal.getsignal(number) for number in handled]
+    try:
+        return main(words)
+    except SystemExit as ended:
+        return int(ended.code or 0)
+    finally:
+        for number, handler in zip(handled, before, strict=True):
+            signal.signal(number, handler)
 
 
 def complaint(ended: subprocess.CompletedProcess[str]) -> str:

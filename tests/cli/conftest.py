@@ -1,11 +1,13 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+import subprocess
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
+from cli.cli_parts import complaint, given_here
 
 from node3nb.marketplace.client import MarketplaceClient
 from node3nb.marketplace.server import running
@@ -22,6 +24,18 @@ class Market:
     @property
     def client(self) -> MarketplaceClient:
         return MarketplaceClient(self.url, json.loads(self.keys_file.read_text())["consumer"])
+
+
+@pytest.fixture
+def mistake(capsys: pytest.CaptureFixture[str]) -> Callable[[list[str]], str]:
+    """Give a command that is refused, and return the one line it says."""
+
+    def give(words: list[str]) -> str:
+        status = given_here(words)
+        said = capsys.readouterr()
+        return complaint(subprocess.CompletedProcess(words, status, said.out, said.err))
+
+    return give
 
 
 @pytest.fixture

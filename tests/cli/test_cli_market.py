@@ -6,6 +6,7 @@ import json
 import os
 import signal
 import socket
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +18,7 @@ from cli.conftest import Market
 from node3nb import config, control
 from node3nb.errors import NotRunning
 
+Mistake = Callable[[list[str]], str]
 SLEEPS = ["python", "-c", "import time; print('begun', flush=True); time.sleep(600)"]
 WRITES = "import os; open(os.environ['OUTPUT_DIR'] + '/out.txt', 'w').write('made'); print('done')"
 
@@ -112,10 +114,10 @@ def test_an_interrupted_wait_leaves_the_job(market: Market, tmp_path: Path) -> N
     ],
 )
 def test_a_spec_that_is_wrong_is_refused_by_its_field(
-    market: Market, tmp_path: Path, job: dict[str, object], tells: str
+    market: Market, mistake: Mistake, tmp_path: Path, job: dict[str, object], tells: str
 ) -> None:
-    where = ("--marketplace", market.url, "--keys", market.keys_file)
-    assert tells in complaint(node3nb("submit", spec(tmp_path, **job), *where))
+    where = ["--marketplace", market.url, "--keys", str(market.keys_file)]
+    assert tells in mistake(["submit", str(spec(tmp_path, **job)), *where])
     assert market.client.jobs() == []
 
 
@@ -125,12 +127,11 @@ def test_a_spec_that_is_wrong_is_refused_by_its_field(
     ids=["empty", "open", "list", "null", "bytes", "deep", "nan"],
 )
 def test_a_spec_that_is_none_is_told_in_a_line(
-    market: Market, tmp_path: Path, content: bytes
+    market: Market, mistake: Mistake, tmp_path: Path, content: bytes
 ) -> None:
     path = tmp_path / "spec.json"
     path.write_bytes(content)
-    where = ("--marketplace", market.url, "--keys", market.keys_file)
-    complaint(node3nb("submit", path, *where))
+    mistake(["submit", str(path), "--marketplace", market.url, "--keys", str(market.keys_file)])
 
 
 def test_outputs_do_not_go_over_what_is_there(market: Market, tmp_path: Path) -> None:
@@ -164,7 +165,7 @@ def test_keys_that_others_may_read_are_refused(market: Market, tmp_path: Path) -
         (["provide", "--wallet", "x" * 300], "wallet_address"),
         (["provide", "--no-native"], "Nothing here can run jobs"),
         (["provide", "--keys", "missing"], "missing is not there"),
-        (["marketplace", "--port", "99999999"], "port 99999999"),
+        (["marketplace", "--port", "99999999"], "99999999 is no port"),
         (["marketplace", "--data", "/dev/null/x"], "/dev/null"),
         (["marketplace", "--db", "nonsense"], "db: "),
         (["status"], "No provider runs"),
@@ -178,12 +179,19 @@ def test_keys_that_others_may_read_are_refused(market: Market, tmp_path: Path) -
         ([], "required"),
     ],
 )
-def test_a_mistake_is_told_in_a_line(tmp_path: Path, words: list[str], tells: str) -> None:
+def test_a_mistake_is_told_in_a_line(
+    mistake: Mistake,
+    monkeypatch: pytest.MonkeyPatch,
+    tmp_path: Path,
+    words: list[str],
+    tells: str,
+) -> None:
+    monkeypatch.chdir(tmp_path)
     spec(tmp_path, command=["true"])
     keys = tmp_path / "keys.json"
     keys.write_text('{"consumer": "a-key"}')
     keys.chmod(0o600)
-    assert tells in complaint(node3nb(*words, cwd=tmp_path))
+    assert tells in mistake(words)
 
 
 def test_a_marketplace_that_is_away_is_told_in_a_line(tmp_path: Path) -> None:

@@ -9,6 +9,7 @@ import signal
 import subprocess
 import sys
 import threading
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -280,8 +281,10 @@ def test_it_runs_as_a_module_and_as_a_script() -> None:
         (["--", "true", *["x" * 100_000] * 2], "command: 200007 bytes"),
     ],
 )
-def test_a_mistake_is_told_in_a_line(words: list[str], tells: str) -> None:
-    assert tells in complaint(node3nb("run", *words))
+def test_a_mistake_is_told_in_a_line(
+    mistake: Callable[[list[str]], str], words: list[str], tells: str
+) -> None:
+    assert tells in mistake(["run", *words])
 
 
 def test_a_level_that_is_not_there_is_told_in_a_line() -> None:

@@ -172,6 +172,7 @@ def test_a_missing_or_replaced_directory_has_no_outputs(tmp_path: Path) -> None:
         (CollectLimits(files=4), "5 files or more and 4 are"),
         (CollectLimits(bytes=4500), "5000 bytes or more and 4500 are"),
         (CollectLimits(entries=4), "5 entries or more and 4 are"),
+        (CollectLimits(path_bytes=4), "more than the 4 bytes allowed together"),
     ],
 )
 def test_limits_are_told_with_what_was_found(

@@ -7,14 +7,15 @@ import io
 import stat
 import struct
 import tarfile
+import threading
 import zipfile
 from pathlib import Path
 
 import pytest
 from support.archive_making import member, tar, unpacked, zipped
 
-from node3nb.errors import InputError
-from node3nb.files.archives import ArchiveLimits
+from node3nb.errors import InputError, TransferCancelled
+from node3nb.files.archives import ArchiveLimits, unpack
 from node3nb.files.tar_reader import tar_members
 
 HOSTILE_NAMES = [
@@ -168,6 +169,32 @@ def test_a_zip_with_a_huge_list_is_refused(tmp_path: Path) -> None:
     content = zipped(*((f"{number:0200}", b"") for number in range(2000)))
     with pytest.raises(InputError, match="too many files"):
         unpacked(content, tmp_path, ArchiveLimits(members=5))
+
+
+def test_names_are_bounded_together(tmp_path: Path) -> None:
+    """A name of kilobytes for each empty file: nothing on the disk, gigabytes in memory."""
+    deep = "/".join(["d" * 250] * 15)
+    content = tar(*(member(f"{deep}/{number}") for number in range(50)))
+    with pytest.raises(InputError, match="names have more than the 100000 bytes"):
+        unpacked(content, tmp_path, ArchiveLimits(name_bytes=100_000))
+    assert len(unpacked(content, tmp_path)) == 65
+
+
+def test_the_top_named_again_and_again_is_refused(tmp_path: Path) -> None:
+    content = tar(*(member("./", type=tarfile.DIRTYPE) for _ in range(20)))
+    with pytest.raises(InputError, match="more than the 10 files"):
+        unpacked(content, tmp_path, ArchiveLimits(members=10))
+
+
+def test_unpacking_without_content_can_be_cancelled(tmp_path: Path) -> None:
+    archive, into = tmp_path / "archive", tmp_path / "into"
+    archive.write_bytes(tar(member("empty")))
+    into.mkdir()
+    cancelled = threading.Event()
+    cancelled.set()
+    with pytest.raises(TransferCancelled):
+        unpack(archive, into, cancelled=cancelled)
+    assert list(into.iterdir()) == []
 
 
 def test_every_truncation_is_refused(tmp_path: Path) -> None:

@@ -240,6 +240,8 @@ def test_waits_grow_and_are_bounded() -> None:
         ("soon", None),
         ("Wed, 21 Oct 2015 07:28:00 GMT", 0.0),
         ("-1", None),
+        ("Wed, 99999999999999999999 Oct 2015 07:28:00 GMT", None),
+        ("Wed, 21 Oct 2015 07:28:00 +99999999999999", None),
     ],
 )
 def test_retry_after_is_read(header: str | None, seconds: float | None) -> None:
