@@ -6,6 +6,7 @@ runs wherever the job runs.
 
 from __future__ import annotations
 
+import secrets
 import threading
 from collections.abc import Callable
 from dataclasses import dataclass, replace
@@ -97,7 +98,9 @@ def perform(
 
 
 def _collect(spec: JobSpec, workspace: Workspace, result: JobResult) -> Performed:
-    archive = workspace.root / "outputs.tar.gz" if spec.output_url else None
+    # A job at level `limits` can write beside its directories: the name is not to be guessed.
+    name = f"outputs-{secrets.token_hex(8)}.tar.gz"
+    archive = workspace.root / name if spec.output_url else None
     limits = CollectLimits(bytes=spec.limits.disk_bytes, files=spec.limits.disk_files)
     try:
         collected = collect(workspace.output, limits, archive)

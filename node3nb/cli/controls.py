@@ -7,7 +7,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from node3nb import config, control
+from node3nb import config, control, inert_text
 from node3nb.cli import options
 from node3nb.errors import ConfigError, NotRunning
 
@@ -45,13 +45,17 @@ def _shown(snapshot: dict[str, Any]) -> str:
         job for job in snapshot["jobs"] if job["state"] not in {"completed", "failed", "cancelled"}
     ]
     lines = [
-        f"{snapshot['state']}: {snapshot['reason']}",
-        f"marketplace  {snapshot['marketplace_url']}",
+        f"{snapshot['state']}: {inert_text.line(snapshot['reason'], 600)}",
+        f"marketplace  {inert_text.line(snapshot['marketplace_url'])}",
         f"slots        {len(running)} of {snapshot['slots']} in use",
         f"isolation    {snapshot['isolation']}",
         f"jobs         {snapshot['completed']} completed, {snapshot['failed']} not",
         f"earned       {snapshot['earned']:g}",
         f"undelivered  {snapshot['undelivered']}",
-        *(f"  {job['job_id'][:12]}  {job['state']:<10} {job['command'][:50]}" for job in running),
+        *map(_job_line, running),
     ]
     return "\n".join(lines) + "\n"
+
+
+def _job_line(job: dict[str, Any]) -> str:
+    return f"  {job['job_id'][:12]}  {job['state']:<10} {inert_text.line(job['command'], 50)}"

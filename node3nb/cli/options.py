@@ -6,8 +6,9 @@ import argparse
 import json
 import sys
 from collections.abc import Mapping
-from typing import Any
+from typing import IO, Any
 
+from node3nb import inert_text
 from node3nb.jobs import ExitReason, JobResult, ResourceLimits
 from node3nb.sizes import parse_bytes, parse_seconds
 
@@ -40,6 +41,11 @@ def exit_status(result: JobResult) -> int:
 def print_json(content: Mapping[str, Any]) -> None:
     """Print one object on standard output."""
     sys.stdout.write(json.dumps(content, indent=2, default=str) + "\n")
+
+
+def write_strange(stream: IO[str], text: str) -> None:
+    """Write what a stranger's machine sent: inert on a terminal, as it is into a file or a pipe."""
+    stream.write(inert_text.inert(text) if stream.isatty() else text)
 
 
 def add_json(parser: argparse.ArgumentParser) -> None:

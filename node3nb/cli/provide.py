@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import sys
 
+from node3nb import inert_text
 from node3nb.agent.settings import Settings
 from node3nb.cli import connection, options
 from node3nb.errors import Node3Error
@@ -63,7 +64,7 @@ def _tell_until_the_end(provider: Provider) -> None:
         running = provider.running
         for event in provider.events():
             if event.number > told:
-                sys.stderr.write(f"{event.at} {event.text}\n")
+                sys.stderr.write(f"{event.at} {inert_text.line(event.text, 1000)}\n")
                 told = event.number
         if not running:
             return

@@ -8,6 +8,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
+from node3nb import inert_text
 from node3nb.cli import connection, options
 from node3nb.errors import ConfigError
 from node3nb.jobs import JobResult
@@ -62,14 +63,14 @@ def _tell(args: argparse.Namespace, content: dict[str, Any], text: str) -> None:
     if args.json:
         options.print_json(content)
     else:
-        sys.stdout.write(text + "\n")
+        options.write_strange(sys.stdout, text + "\n")
 
 
 def _explain(args: argparse.Namespace, result: JobResult) -> None:
     if not args.json:
-        sys.stderr.write(result.stderr)
-        told = f" {result.message}" if result.message else ""
-        sys.stderr.write(f"node3nb: job {result.job_id} {result.state}.{told}\n")
+        options.write_strange(sys.stderr, result.stderr)
+        told = f"job {result.job_id} {result.state}. {inert_text.line(result.message, 1000)}"
+        sys.stderr.write(f"node3nb: {told.rstrip()}\n")
 
 
 def _job(path: Path) -> tuple[dict[str, Any], Path | None]:

@@ -58,6 +58,7 @@ def serve(
     ConfigError
         The address is taken, or the data directory or the database can't be used.
     """
+    os.umask(0o077)  # what a marketplace keeps is for nobody else on the machine
     with _bound(host, port) as listener:
         settings = Settings(Path(data_dir).absolute(), db_url)
         server = _Server(settings, time.time, listener, announce=True)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import datetime as dt
 from dataclasses import dataclass
 
+from node3nb import inert_text
 from node3nb.agent.journal import Entry
 from node3nb.agent.records import ProviderState
 from node3nb.notebook import page
@@ -37,7 +38,7 @@ class Logs:
         return told or page.sentence(self._silence())
 
     def _silence(self) -> str:
-        return f"Job {page.line(self.job_id)} has printed nothing yet."
+        return f"Job {inert_text.line(self.job_id)} has printed nothing yet."
 
 
 @dataclass(frozen=True, repr=False, slots=True)
@@ -52,12 +53,15 @@ class Why:
     events: tuple[Entry, ...]
 
     def __repr__(self) -> str:
-        told = [f"  {_clock(each)} {_mark(each)}{page.line(each.text, 300)}" for each in self._last]
+        told = [
+            f"  {_clock(each)} {_mark(each)}{inert_text.line(each.text, 300)}"
+            for each in self._last
+        ]
         return "\n".join([self._sentence(), *told])
 
     def _repr_html_(self) -> str:
         told = "".join(
-            f"<li>{_clock(each)} {_mark(each)}{page.escape(page.line(each.text, 300))}</li>"
+            f"<li>{_clock(each)} {_mark(each)}{page.escape(inert_text.line(each.text, 300))}</li>"
             for each in self._last
         )
         return page.sentence(self._sentence()) + (f"<ul>{told}</ul>" if told else "")
@@ -67,7 +71,7 @@ class Why:
         return self.events[-TOLD:]
 
     def _sentence(self) -> str:
-        return f"The provider is {self.state}. {page.line(self.reason, 600)}"
+        return f"The provider is {self.state}. {inert_text.line(self.reason, 600)}"
 
 
 def _clock(entry: Entry) -> str:

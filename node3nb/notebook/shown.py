@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+from node3nb import inert_text
 from node3nb.agent.records import Snapshot
 from node3nb.jobs import ExitReason, JobResult, OutputFile
 from node3nb.marketplace.process import MarketplaceProcess
@@ -42,7 +43,7 @@ def _printer(text: Callable[[Any], str]) -> Callable[[Any, Any, bool], None]:
 def result_text(result: JobResult) -> str:
     """Return a job's end as plain text."""
     return page.paragraphs(
-        f"{_headline(result)} {page.line(result.message, 600)}".strip(),
+        f"{_headline(result)} {inert_text.line(result.message, 600)}".strip(),
         page.quoted("stdout", result.stdout),
         page.quoted("stderr", result.stderr),
         _outputs_text(result.outputs),
@@ -66,7 +67,7 @@ def result_html(result: JobResult) -> str:
 
 def snapshot_text(now: Snapshot) -> str:
     """Return a provider's state as plain text."""
-    told = [f"{name:<12} {page.line(str(value), 300)}" for name, value in _standing(now)]
+    told = [f"{name:<12} {inert_text.line(str(value), 300)}" for name, value in _standing(now)]
     return page.paragraphs(*told, repr(Jobs(now.jobs[:LISTED])) if now.jobs else "")
 
 
@@ -90,7 +91,7 @@ def _standing(now: Snapshot) -> list[tuple[str, object]]:
 
 
 def _headline(result: JobResult) -> str:
-    return f"Job {page.line(result.job_id)[:12]} {result.state} ({_ending(result)})."
+    return f"Job {inert_text.line(result.job_id)[:12]} {result.state} ({_ending(result)})."
 
 
 def _ending(result: JobResult) -> str:
@@ -121,7 +122,7 @@ def _outputs_text(outputs: tuple[OutputFile, ...]) -> str:
 
 
 def _output_row(output: OutputFile) -> tuple[str, str]:
-    return page.line(output.path, 60), f"({shown_bytes(output.bytes)})"
+    return inert_text.line(output.path, 60), f"({shown_bytes(output.bytes)})"
 
 
 def _market_text(market: MarketplaceProcess) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from node3nb import inert_text
 from node3nb.jobs import JobResult
 from node3nb.marketplace import consumer
 from node3nb.marketplace.client import MarketplaceClient
@@ -82,8 +83,8 @@ class SubmittedJob:
 
     def __repr__(self) -> str:
         """Return what was last heard: a display asks nobody."""
-        where = page.line(self.marketplace_url)
-        return f"<SubmittedJob {page.line(self.job_id)} at {where}: {self._last_heard()}>"
+        where = inert_text.line(self.marketplace_url)
+        return f"<SubmittedJob {inert_text.line(self.job_id)} at {where}: {self._last_heard()}>"
 
     def _repr_html_(self) -> str:
         view = self._seen
@@ -100,4 +101,4 @@ class SubmittedJob:
         )
 
     def _last_heard(self) -> str:
-        return page.line(self._seen.status) if self._seen else "submitted"
+        return inert_text.line(self._seen.status) if self._seen else "submitted"

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import json
+import os
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -133,3 +134,17 @@ class Market:
         """Return the key of a new agent."""
         none = {"gpu_model": "none", "gpu_vendor": "none", "gpu_memory": 0}
         return self.client.register(Registration(wallet_address="0xabc", **none)).api_key
+
+
+#: Threads that lived before the test.
+STRANGERS: set[threading.Thread] = set()
+
+
+def ours() -> set[threading.Thread]:
+    """Return the threads of providers, and of their executors, that live now."""
+    kinds = ("node3nb-io", "node3nb-provider", "node3nb-supervisor", "node3nb-transfer")
+    return {thread for thread in threading.enumerate() if thread.name.startswith(kinds)}
+
+
+def descriptors() -> int:
+    return len(os.listdir("/proc/self/fd"))

@@ -1,10 +1,11 @@
 from __future__ import annotations
 
+import threading
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from agent.agent_parts import Market
+from agent.agent_parts import STRANGERS, Market
 from support.base_marketplace import BaseMarketplace
 
 from node3nb.marketplace.server import running
@@ -34,3 +35,10 @@ def _no_provider_is_left() -> Iterator[None]:
     left = Provider.current()
     if left is not None:
         left.stop()
+
+
+@pytest.fixture(autouse=True)
+def _only_ours() -> None:
+    """Leave out what earlier tests of this process keep, such as a shell's own executor."""
+    STRANGERS.clear()
+    STRANGERS.update(threading.enumerate())

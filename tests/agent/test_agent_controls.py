@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import subprocess
 import sys
 import threading
@@ -13,8 +12,10 @@ from agent.agent_parts import (
     SLEEPS,
     Managed,
     Market,
+    descriptors,
     eventually,
     managed,
+    ours,
     provider,
     reason_tells,
     settings,
@@ -29,16 +30,6 @@ from node3nb.provider import Provider
 
 #: What ends by itself, however it is stopped.
 NOBODY = "http://127.0.0.1:9"
-
-
-def ours() -> set[str]:
-    """Return the names of the provider's threads that live now."""
-    kinds = ("node3nb-io", "node3nb-provider", "node3nb-supervisor", "node3nb-transfer")
-    return {thread.name for thread in threading.enumerate() if thread.name.startswith(kinds)}
-
-
-def descriptors() -> int:
-    return len(os.listdir("/proc/self/fd"))
 
 
 def test_a_paused_provider_takes_nothing_until_it_resumes(market: Market) -> None:
@@ -145,15 +136,18 @@ def test_what_is_over_is_not_resumed(market: Market) -> None:
 
 
 def test_nothing_is_left_after_a_stop(market: Market) -> None:
+    others = ours()
     with provider(market.url):
         assert market.result(market.submit(["true"])).ok
-    eventually(lambda: not ours())
+    eventually(lambda: ours() <= others)
     before = descriptors()
     for _ in range(3):
         with provider(market.url, wait_s=60.0) as running:
             assert market.result(market.submit(["true"])).ok
             eventually(lambda: reason_tells(running, "no job") or running.snapshot().completed)
-    eventually(lambda: not ours())
+            names = [thread.name for thread in threading.enumerate()]
+            assert not [name for name in names if name.startswith("asyncio")]
+    eventually(lambda: ours() <= others)
     market.client.hang_up()
     eventually(lambda: descriptors() <= before + 2)
     assert list(config.work_dir().iterdir()) == []
@@ -161,25 +155,27 @@ def test_nothing_is_left_after_a_stop(market: Market) -> None:
 
 
 def test_a_stop_waits_for_no_poll(market: Market) -> None:
+    others = ours()
     with provider(market.url, wait_s=60.0) as running:
         eventually(lambda: market.client.status()["agents"]["total"])
         running.stop(BOUND_S / 2)
         assert not running.running
-    eventually(lambda: not ours())
+    eventually(lambda: ours() <= others)
 
 
 def test_a_start_that_fails_leaves_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    others = ours()
     failing = Provider(NOBODY, docker_manager=None, use_native_execution=False)
     with pytest.raises(ConfigError, match="Nothing here can run jobs"):
         failing.start()
     assert not failing.running
     assert failing.snapshot().state is ProviderState.STOPPED
     assert reason_tells(failing, "Nothing here can run jobs")
-    eventually(lambda: not ours())
+    eventually(lambda: ours() <= others)
     monkeypatch.setenv("NODE3_HOME", str(config.state_dir() / ("long" * 30)))
     with pytest.raises(ConfigError, match="too long for a socket"):
         Provider(NOBODY, docker_manager=None).start()
-    eventually(lambda: not ours())
+    eventually(lambda: ours() <= others)
     assert Provider.current() is None
 
 

@@ -11,6 +11,7 @@ import pytest
 from IPython.core.error import UsageError
 from support.kernel_cells import Cells
 
+from node3nb import inert_text
 from node3nb.agent.journal import Entry
 from node3nb.agent.records import JobSummary, ProviderState, Snapshot
 from node3nb.errors import ConfigError
@@ -83,10 +84,10 @@ def test_nothing_a_stranger_wrote_acts(cells: Cells, value: object) -> None:
 
 
 def test_a_text_is_made_inert_and_stays_readable() -> None:
-    assert page.inert(HOSTILE).endswith(INERT)
-    assert page.inert("Grüße, 世界 👩‍🚀\tab\r\n") == "Grüße, 世界 👩‍🚀\tab\n"
-    assert page.line("one\ntwo  three") == "one two three"
-    assert page.line("x" * 200) == "x" * 119 + "…"
+    assert inert_text.inert(HOSTILE).endswith(INERT)
+    assert inert_text.inert("Grüße, 世界 👩‍🚀\tab\r\n") == "Grüße, 世界 👩‍🚀\tab\n"
+    assert inert_text.line("one\ntwo  three") == "one two three"
+    assert inert_text.line("x" * 200) == "x" * 119 + "…"
 
 
 def test_a_result_says_how_it_ended_and_what_it_took(cells: Cells) -> None:
