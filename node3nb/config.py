@@ -89,6 +89,9 @@ def engine_may_be_there() -> bool:
 def key(kind: str, url: str, keys_file: Path | None = None) -> str:
     """Return a key for the marketplace at `url`; empty when there is none.
 
+    A file that is named comes first, then the environment, then what was kept: a key in the
+    environment is for one marketplace, and must not go to another whose file is named.
+
     Parameters
     ----------
     kind
@@ -103,11 +106,11 @@ def key(kind: str, url: str, keys_file: Path | None = None) -> str:
     ConfigError
         A file of keys can't be read, or others may read it.
     """
+    if keys_file is not None and (named := _named_key(kind, keys_file)):
+        return named
     from_environment = os.environ.get(KEY_VARIABLES.get(kind, ""), "").strip()
     if from_environment:
         return from_environment
-    if keys_file is not None:
-        return _named_key(kind, keys_file)
     kept = _read_private(_own_keys()).get(origin(url), {})
     return str(kept.get(kind, "")) if isinstance(kept, dict) else ""
 

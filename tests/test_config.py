@@ -59,7 +59,7 @@ def test_which_marketplace_is_asked(monkeypatch: pytest.MonkeyPatch) -> None:
     assert config.marketplace_url(HERE) == HERE
 
 
-def test_a_key_of_the_environment_comes_first(
+def test_a_named_file_comes_first_then_the_environment(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     config.keep_keys(HERE, {"agent": "kept"})
@@ -69,6 +69,9 @@ def test_a_key_of_the_environment_comes_first(
     assert config.key("agent", HERE) == "kept"
     assert config.key("agent", HERE, named) == "named"
     monkeypatch.setenv("NODE3_API_KEY", " from-outside\n")
+    assert config.key("agent", HERE, named) == "named"
+    assert config.key("agent", HERE) == "from-outside"
+    named.write_text("{}")
     assert config.key("agent", HERE, named) == "from-outside"
 
 
