@@ -188,10 +188,15 @@ def test_process(report: dict[str, Any]) -> None:
     assert len(report["cores"]) == 1
 
 
+#: Signals 32 and 33, which the C library lets nobody touch (nptl(7)).
+C_LIBRARYS_OWN = 0b11 << 31
+
+
 @linux_only
 def test_signals_are_as_a_shell_would_leave_them(bench: Bench) -> None:
     result = bench.run("/bin/grep", "-E", "Sig(Ign|Blk)", "/proc/self/status")
-    assert {line.split()[1] for line in result.stdout.splitlines()} == {"0" * 16}
+    masks = [int(line.split()[1], 16) for line in result.stdout.splitlines()]
+    assert [mask & ~C_LIBRARYS_OWN for mask in masks] == [0, 0]
 
 
 @linux_only

@@ -96,7 +96,6 @@ FOREIGN = [
     "multiprocessing",
     "concurrent.futures",
     "ctypes",
-    "starlette.testclient",
     "httptools",
     "uvloop",
     "websockets",
