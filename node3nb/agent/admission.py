@@ -68,8 +68,9 @@ class Admission:
         local = is_loopback(host_of(marketplace_url))
         if strongest is Isolation.LIMITS and not local and not self._settings.allow_weak_isolation:
             raise ConfigError(
-                "Jobs would run at isolation level limits, which is not for strangers; if you trust "
-                "whoever submits there, say allow_weak_isolation=True (--allow-weak-isolation)."
+                "Jobs would run at isolation level limits, which is not for strangers; if you "
+                "trust all who submit there, say allow_weak_isolation=True "
+                "(--allow-weak-isolation)."
             )
 
     def admit(self, spec: JobSpec, running: Iterable[JobSpec]) -> Admitted:
