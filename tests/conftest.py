@@ -1,8 +1,7 @@
-"""What every test has: a home of its own, and a rule for what is missing."""
+"""What every test has: a home of its own."""
 
 from __future__ import annotations
 
-import os
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
@@ -20,10 +19,3 @@ def node3_home(monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
         for name in ("NODE3_API_KEY", "NODE3_CONSUMER_KEY", "NODE3_ADMIN_KEY", "NODE3_MARKETPLACE"):
             monkeypatch.delenv(name, raising=False)
         yield Path(home)
-
-
-def missing(what: str) -> None:
-    """Skip on a laptop what is not installed there; in CI that is a failure."""
-    if os.environ.get("CI"):
-        pytest.fail(f"{what} is missing; .ci/run has to install it")
-    pytest.skip(f"{what} is not installed")

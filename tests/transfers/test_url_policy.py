@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import shutil
 import socket
 import ssl
 import subprocess
@@ -11,6 +10,7 @@ import threading
 from pathlib import Path
 
 import pytest
+from support import needs
 from support.file_server import FileServer, file_server
 from support.transfer_data import DATA, KEY, QUICK, names
 
@@ -140,14 +140,13 @@ def test_a_name_of_this_machine_is_refused_unconnected(
         )
 
 
-@pytest.mark.skipif(not shutil.which("openssl"), reason="openssl makes the certificate")
 def test_https_is_checked_and_never_left(
     server: FileServer, tmp_path: Path, never: threading.Event, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     names = ("-keyout", tmp_path / "key.pem", "-out", tmp_path / "cert.pem", "-days", "2")
     extra = ("-subj", "/CN=localhost", "-addext", "subjectAltName=DNS:localhost")
     curve = ("-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes")
-    openssl = ("openssl", "req", "-x509", *curve, *names, *extra)
+    openssl = (needs.program("openssl"), "req", "-x509", *curve, *names, *extra)
     subprocess.run(openssl, check=True, capture_output=True)
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.load_cert_chain(tmp_path / "cert.pem", tmp_path / "key.pem")
