@@ -77,7 +77,8 @@ class JobRecord:
     give_back: bool = False
 
     def summary(self) -> JobSummary:
-        """Return what may be shown of it now."""
+        """Return what may be shown of it now; of an ended job, what it used in all."""
+        used = self.result.usage if self.result else None
         return JobSummary(
             job_id=self.spec.job_id,
             job_type=self.spec.job_type,
@@ -86,9 +87,9 @@ class JobRecord:
             executor=self.executor.name,
             why=self.why,
             accepted_at=self.accepted_at,
-            memory_bytes=self.memory_bytes,
+            memory_bytes=used.peak_memory_bytes if used else self.memory_bytes,
             memory_limit_bytes=self.spec.limits.memory_bytes,
-            cpu_s=self.cpu_s,
+            cpu_s=used.cpu_s if used else self.cpu_s,
             reward=self.spec.reward,
             message=self.result.message if self.result else "",
         )
@@ -112,7 +113,7 @@ class JobSummary:
     why: str
     #: When it was taken, as ISO 8601 in UTC.
     accepted_at: str
-    #: Memory its tree uses now, in bytes.
+    #: Memory its tree uses now, or used at most once it has ended, in bytes.
     memory_bytes: int
     #: Memory its tree may use, in bytes.
     memory_limit_bytes: int

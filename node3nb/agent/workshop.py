@@ -202,6 +202,8 @@ class Workshop:
         run = JobRun(record, self._means)
         result = await self._common.threads.call(run.run, self._area.path)
         self._common.book.close(record, result)
+        if not self._common.book.running():
+            self._common.standing.explain("It is looking for jobs.")
         self._common.standing.poke()
         if run.letter is not None:
             await self._courier.deliver(run.letter)
