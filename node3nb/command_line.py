@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
+from dataclasses import dataclass
 
 from node3nb.files.workspace import Workspace
 from node3nb.jobs import JobSpec
@@ -20,16 +21,34 @@ _OPTIONS_INSTEAD_OF_SCRIPT = frozenset("cm")
 _LONG_WITH_VALUE = "--check-hash-based-pycs"
 
 
+@dataclass(frozen=True, slots=True)
+class View:
+    """Where a job finds its directories."""
+
+    input: str
+    output: str
+    job: str
+    tmp: str
+
+    @classmethod
+    def of(cls, workspace: Workspace, *, mounted: bool) -> View:
+        """Return the view of a job whose directories are mounted, or of one that has the host's."""
+        if mounted:
+            return cls("/input", "/output", "/job", "/tmp")  # noqa: S108 - a mount of its own
+        places = (workspace.input, workspace.output, workspace.job, workspace.tmp)
+        return cls(*map(str, places))
+
+
 class ScriptMissing(Exception):
     """The command names a script that is neither in the job's directory nor in its input."""
 
 
-def resolve(spec: JobSpec, workspace: Workspace) -> tuple[str, ...]:
-    """Return program and arguments as they are executed at a level without mounts.
+def resolve(spec: JobSpec, workspace: Workspace, view: View) -> tuple[str, ...]:
+    """Return program and arguments as they are executed where the job has that view.
 
     `python` and `python3` become the provider's own interpreter.  The script that follows, or
     a program given by its path, is looked for in the job's directory and in its input; a path
-    below `/input` or `/job` is looked for where that directory really is.
+    below `/input` or `/job` means that directory, wherever it is.
 
     Raises
     ------
@@ -38,25 +57,25 @@ def resolve(spec: JobSpec, workspace: Workspace) -> tuple[str, ...]:
     """
     program, *arguments = spec.command
     if program not in PYTHON_NAMES:
-        return (_program(program, workspace), *arguments)
+        return (_program(program, workspace, view), *arguments)
     position = _script_position(arguments)
     if position is not None:
-        arguments[position] = _script(arguments[position], workspace)
+        arguments[position] = _script(arguments[position], workspace, view)
     return (sys.executable, *arguments)
 
 
-def environment(spec: JobSpec, workspace: Workspace) -> dict[str, str]:
+def environment(spec: JobSpec, view: View) -> dict[str, str]:
     """Return a job's whole environment; nothing of the provider's own is in it."""
     given = {
         "PATH": f"{os.path.dirname(sys.executable)}:{SYSTEM_PATH}",
         "LANG": "C.UTF-8",
-        "HOME": str(workspace.job),
-        "TMPDIR": str(workspace.tmp),
+        "HOME": view.job,
+        "TMPDIR": view.tmp,
     }
     ours = {
         "JOB_ID": spec.job_id,
-        "INPUT_DIR": str(workspace.input),
-        "OUTPUT_DIR": str(workspace.output),
+        "INPUT_DIR": view.input,
+        "OUTPUT_DIR": view.output,
     }
     return given | dict(spec.environment) | ours
 
@@ -95,8 +114,8 @@ def _decisive_letter(argument: str) -> tuple[str, str]:
     return "", ""
 
 
-def _script(name: str, workspace: Workspace) -> str:
-    found = _look(name, workspace)
+def _script(name: str, workspace: Workspace, view: View) -> str:
+    found = _look(name, workspace, view)
     if found is None:
         raise ScriptMissing(
             f"command: the script {name[:200]!r} is neither in the job's directory nor in its "
@@ -105,19 +124,30 @@ def _script(name: str, workspace: Workspace) -> str:
     return found
 
 
-def _program(name: str, workspace: Workspace) -> str:
+def _program(name: str, workspace: Workspace, view: View) -> str:
     if "/" not in name:
         return name
-    return _look(name, workspace) or name
+    return _look(name, workspace, view) or name
 
 
-def _look(name: str, workspace: Workspace) -> str | None:
-    """Return where the file or directory of that name is; os.path: no name is an error there."""
-    return next((path for path in _places(name, workspace) if os.path.exists(path)), None)
-
-
-def _places(name: str, workspace: Workspace) -> list[str]:
-    for mount, directory in (("/input/", workspace.input), ("/job/", workspace.job)):
+def _look(name: str, workspace: Workspace, view: View) -> str | None:
+    """Return where the job finds the file or directory of that name, if it is there."""
+    own = ((workspace.job, view.job), (workspace.input, view.input))
+    for mount, (directory, seen) in zip(("/job/", "/input/"), own, strict=True):
         if name.startswith(mount):
-            return [os.path.join(directory, name.removeprefix(mount)), name]
-    return [os.path.join(directory, name) for directory in (workspace.job, workspace.input)]
+            below = name.removeprefix(mount)
+            return os.path.join(seen, below) if _there(directory, below) else _elsewhere(name, view)
+    for directory, seen in own:
+        if _there(directory, name):
+            return os.path.join(seen, name)
+    return _elsewhere(name, view) if os.path.isabs(name) else None
+
+
+def _there(directory: os.PathLike[str], name: str) -> bool:
+    """Whether the job's file is there; os.path, because no name is an error there."""
+    return not os.path.isabs(name) and os.path.lexists(os.path.join(directory, name))
+
+
+def _elsewhere(name: str, view: View) -> str | None:
+    """Return a path of the host's; of a job that has a view of its own, the host knows little."""
+    return name if view.job == "/job" or os.path.exists(name) else None

@@ -56,6 +56,10 @@ class UnsupportedPlatformError(ExecutorError):
     """Native jobs are not supported on this system; install a container engine instead."""
 
 
+class IsolationError(ExecutorError):
+    """This machine does not reach the isolation asked for; run `node3nb doctor` to see why."""
+
+
 class SupervisorLost(ExecutorError):
     """The process that runs the jobs has ended; its jobs are lost and can be run again."""
 

@@ -25,6 +25,8 @@ class Availability:
     isolation: Isolation | None = None
     #: What keeps a job below its memory limit: cgroup, monitor or engine; empty when it takes none.
     memory_enforced_by: str = ""
+    #: Protections that are on, the level's own name first.
+    layers: tuple[str, ...] = ()
 
 
 class Reporter(Protocol):

@@ -97,6 +97,15 @@ class Isolation(enum.StrEnum):
         return list(Isolation).index(self)
 
 
+class Start(enum.StrEnum):
+    """How a Python job's interpreter comes to be."""
+
+    #: One that has started already, where there is one; a fresh one otherwise.
+    AUTO = "auto"
+    #: Always a fresh one.
+    EXEC = "exec"
+
+
 class Network(enum.StrEnum):
     """What network a job sees."""
 
@@ -196,6 +205,8 @@ class JobSpec:
     limits: ResourceLimits = field(default_factory=ResourceLimits)
     #: What the machine must offer.
     requirements: Requirements = field(default_factory=Requirements)
+    #: How its interpreter comes to be, if it is a Python job without a container.
+    start: Start = Start.AUTO
     #: Seconds the submitter thinks it takes; 0 is unknown.
     estimated_duration_s: float = 0.0
     #: What the marketplace pays for its completion, in its own currency.
@@ -264,6 +275,8 @@ class JobResult:
     isolation: Isolation | None = None
     #: What kept the tree below its memory limit: cgroup, monitor, engine; empty for no run.
     memory_enforced_by: str = ""
+    #: Protections that were really on, the level's own name first.
+    layers: tuple[str, ...] = ()
     #: When the command started, as ISO 8601 in UTC; None when it did not.
     started_at: str | None = None
     #: Seconds from the command's start to the end of its tree.

@@ -9,11 +9,11 @@ import threading
 import time
 from collections.abc import Iterator
 
-from node3nb import command_line
-from node3nb.errors import UnsupportedPlatformError
+from node3nb import command_line, config, hardware
+from node3nb.errors import IsolationError, UnsupportedPlatformError
 from node3nb.executor import Availability, Reporter
 from node3nb.files.workspace import Workspace
-from node3nb.jobs import ExitReason, Isolation, JobResult, JobSpec, JobState, Usage, failure
+from node3nb.jobs import ExitReason, Isolation, JobResult, JobSpec, JobState, Start, Usage, failure
 from node3nb.supervisor.capped_log import NOTE_BYTES
 from node3nb.supervisor.frames import Frame
 from node3nb.supervisor.orders import Order
@@ -25,11 +25,20 @@ class NativeExecutor:
 
     The supervisor starts when it is first needed, again should it be lost, and lives until
     `close` or until this process ends, however it ends.
+
+    Parameters
+    ----------
+    isolation
+        Level to run jobs at; None takes the strongest there is.
+    preload
+        Modules a waiting Python imports ahead, for jobs that need them.
     """
 
     name = "native"
 
-    def __init__(self) -> None:
+    def __init__(self, isolation: Isolation | None = None, preload: tuple[str, ...] = ()) -> None:
+        self._isolation = isolation
+        self._preload = preload
         self._lock = threading.Lock()
         self._client: SupervisorClient | None = None
 
@@ -44,6 +53,7 @@ class NativeExecutor:
             reason=f"jobs run as processes of this machine at level {ready['isolation']}.",
             isolation=Isolation(ready["isolation"]),
             memory_enforced_by=ready["memory_enforced_by"],
+            layers=tuple(ready["layers"]),
         )
 
     def missing_layers(self) -> dict[str, str]:
@@ -63,12 +73,15 @@ class NativeExecutor:
         asked_ns = time.monotonic_ns()
         if not _supported():
             raise UnsupportedPlatformError
+        client = self._supervisor()
+        mounted = client.ready["isolation"] == Isolation.NAMESPACES
+        view = command_line.View.of(workspace, mounted=mounted)
         try:
-            argv = command_line.resolve(spec, workspace)
+            argv = command_line.resolve(spec, workspace, view)
         except command_line.ScriptMissing as missing:
             return failure(spec.job_id, ExitReason.EXITED, str(missing), exit_code=127)
-        client = self._supervisor()
-        with client.run(_order(spec, workspace, argv, asked_ns)) as events:
+        env = command_line.environment(spec, view)
+        with client.run(_order(spec, workspace, (argv, env), asked_ns)) as events:
             if reporter.cancelled.is_set():
                 client.cancel(spec.job_id)
             ended = _follow(events, reporter)
@@ -93,24 +106,54 @@ class NativeExecutor:
                 self._client.close()
                 self._client = None
             if self._client is None:
-                self._client = SupervisorClient()
+                self._client = self._start()
             return self._client
+
+    def _start(self) -> SupervisorClient:
+        """Start a supervisor.
+
+        Raises
+        ------
+        IsolationError
+            This machine does not reach the level that was asked for.
+        """
+        client = SupervisorClient(str(config.work_dir()), self._isolation, self._preload)
+        level = Isolation(client.ready["isolation"])
+        if self._isolation is None or level is self._isolation:
+            return client
+        client.close()
+        why = client.ready["missing"].get(self._isolation, "it is not built here")
+        raise IsolationError(
+            f"Isolation {self._isolation} can't be had here: {why}; ask for {level} or less."
+        )
 
 
 def _supported() -> bool:
     return hasattr(os, "fork")
 
 
-def _order(spec: JobSpec, workspace: Workspace, argv: tuple[str, ...], asked_ns: int) -> Order:
+def _order(
+    spec: JobSpec,
+    workspace: Workspace,
+    command: tuple[tuple[str, ...], dict[str, str]],
+    asked_ns: int,
+) -> Order:
     limits = spec.limits
+    argv, env = command
     return Order(
         job=spec.job_id,
         argv=argv,
-        env=command_line.environment(spec, workspace),
+        env=env,
         root=str(workspace.root),
-        cwd=str(workspace.job),
+        area=_area(workspace),
+        input=str(workspace.input),
+        output=str(workspace.output),
+        work=str(workspace.job),
+        tmp=str(workspace.tmp),
         log=str(workspace.log),
-        writable=tuple(str(path) for path in (workspace.output, workspace.job, workspace.tmp)),
+        network=str(spec.requirements.network),
+        devices=hardware.gpu_devices() if spec.requirements.gpus else (),
+        warm=spec.start is Start.AUTO,
         cores=math.ceil(limits.cpus),
         memory_bytes=limits.memory_bytes,
         disk_bytes=limits.disk_bytes,
@@ -121,6 +164,12 @@ def _order(spec: JobSpec, workspace: Workspace, argv: tuple[str, ...], asked_ns:
         grace_s=limits.grace_s,
         asked_ns=asked_ns,
     )
+
+
+def _area(workspace: Workspace) -> str:
+    """Return the directory below which the next jobs will have theirs too, as far as is known."""
+    usual = config.work_dir()
+    return str(usual if usual in workspace.root.parents else workspace.root.parent)
 
 
 def _follow(events: Iterator[Frame], reporter: Reporter) -> Frame:
@@ -146,6 +195,7 @@ def _result(spec: JobSpec, workspace: Workspace, ready: Frame, ended: Frame) -> 
         executor=NativeExecutor.name,
         isolation=Isolation(ready["isolation"]),
         memory_enforced_by=ready["memory_enforced_by"],
+        layers=tuple(ended.get("layers", ())),
         started_at=_iso(ended["started_at"]),
         wall_s=ended["wall_s"],
         startup_ms=ended["startup_ms"],

@@ -30,20 +30,31 @@ _Inbox = queue.SimpleQueue[Frame | None]
 class SupervisorClient:
     """One supervisor process and the conversation with it.
 
+    Parameters
+    ----------
+    area
+        Directory below which most workspaces will be.
+    isolation
+        Level to stay at or below; None takes the strongest there is.
+    preload
+        Modules the warm Python imports ahead.
+
     Raises
     ------
     SupervisorLost
         The process could not be started or did not report for duty.
     """
 
-    def __init__(self) -> None:
+    def __init__(
+        self, area: str, isolation: str | None = None, preload: tuple[str, ...] = ()
+    ) -> None:
         self._socket, theirs = socket.socketpair()
         with theirs:
             self._process = subprocess.Popen(
                 self._command(theirs.fileno()),
                 stdin=subprocess.DEVNULL,
                 stdout=subprocess.DEVNULL,
-                stderr=subprocess.DEVNULL,
+                stderr=open("/tmp/sup.err", "a"),  # XXXDEBUG
                 pass_fds=[theirs.fileno()],
                 start_new_session=True,
                 cwd="/",
@@ -55,6 +66,7 @@ class SupervisorClient:
         self._first: _Inbox = queue.SimpleQueue()
         _forget_in_forks(self)
         threading.Thread(target=self._listen, name="node3nb-supervisor", daemon=True).start()
+        self._send(_wanted(area, isolation, preload))
         #: What the supervisor said when it reported for duty.
         self.ready = self._await_ready()
 
@@ -87,7 +99,7 @@ class SupervisorClient:
         if self._inboxes.setdefault(order.job, inbox) is not inbox:
             raise ExecutorError(f"job_id: {order.job} runs here already; wait for its end.")
         try:
-            self._send(order.to_frame())
+            self._send({"op": "run", "order": order.to_frame()})
             yield self._events(inbox)
         finally:
             del self._inboxes[order.job]
@@ -165,6 +177,18 @@ class SupervisorClient:
             self._first.put(frame)
         elif inbox := self._inboxes.get(frame["job"]):
             inbox.put(frame)
+
+
+def _wanted(area: str, isolation: str | None, preload: tuple[str, ...]) -> Frame:
+    """Return what a supervisor is told first."""
+    prefixes = (sys.prefix, sys.exec_prefix, sys.base_prefix, sys.base_exec_prefix)
+    return {
+        "python": sys.executable,
+        "prefixes": tuple(dict.fromkeys(prefixes)),
+        "preload": preload,
+        "area": area,
+        "isolation": isolation,
+    }
 
 
 def _forget_in_forks(client: SupervisorClient) -> None:

@@ -6,6 +6,7 @@ and neither is ever a job, so its lack of protection against hostile data does n
 
 from __future__ import annotations
 
+import contextlib
 import marshal
 import socket
 import struct
@@ -77,9 +78,18 @@ class Channel:
         """Return the descriptor, for a selector."""
         return self._sock.fileno()
 
+    def end(self) -> None:
+        """Let the peer see the end of what we send; what it still sends is read."""
+        with contextlib.suppress(OSError):
+            self._sock.shutdown(socket.SHUT_WR)
+
     def close(self) -> None:
         """Close this end."""
         self._sock.close()
+
+    def abandon(self) -> None:
+        """Forget a descriptor that is ours no more: its number may be another's by now."""
+        self._sock.detach()
 
     @property
     def waiting(self) -> bool:

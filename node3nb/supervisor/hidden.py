@@ -31,17 +31,38 @@ class Hidden:
     disk_bytes: int = 0
 
 
-def measure(processes: list[Process]) -> Hidden:
-    """Return what the processes hold, each file and each shared mapping once."""
+def measure(processes: list[Process], shm: str | None = None) -> Hidden:
+    """Return what the processes hold, each file and each shared mapping once.
+
+    Parameters
+    ----------
+    processes
+        The job's.
+    shm
+        A file system in memory that is the job's alone, all of which counts; None for none.
+    """
     held: dict[tuple[int, int], tuple[bool, int]] = {}
     for process in processes:
         held |= _mapped(process.pid)
     for process in processes:
         held |= _open(process.pid)
+    device, used = _file_system(shm)
+    held = {key: value for key, value in held.items() if key[0] != device}
     return Hidden(
-        memory_bytes=sum(size for in_memory, size in held.values() if in_memory),
+        memory_bytes=used + sum(size for in_memory, size in held.values() if in_memory),
         disk_bytes=sum(size for in_memory, size in held.values() if not in_memory),
     )
+
+
+def _file_system(path: str | None) -> tuple[int, int]:
+    """Return the device of a mounted file system and the bytes it holds; zeros for none."""
+    if path is None:
+        return 0, 0
+    try:
+        full = os.statvfs(path)
+        return os.stat(path).st_dev, (full.f_blocks - full.f_bfree) * full.f_frsize
+    except OSError:
+        return 0, 0
 
 
 def _open(pid: int) -> dict[tuple[int, int], tuple[bool, int]]:

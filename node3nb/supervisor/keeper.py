@@ -1,8 +1,4 @@
-"""The keeper: one small process per job that starts it, watches it, ends it and accounts for it.
-
-It is forked by the supervisor, adopts every orphan of the job, and kills the whole tree when
-the supervisor's end of its channel closes.
-"""
+"""One job, watched from outside its sandbox from its start to its account."""
 
 from __future__ import annotations
 
@@ -11,12 +7,14 @@ import resource
 import selectors
 import signal
 import time
-from typing import NoReturn
 
-from node3nb.supervisor import launch, linux, tree, verdict, watch
+from node3nb.supervisor import limits, tree, verdict, watch
+from node3nb.supervisor.berth import Berth
 from node3nb.supervisor.frames import Channel
 from node3nb.supervisor.ladder import Ladder
 from node3nb.supervisor.orders import Grant, Order
+from node3nb.supervisor.sandbox.children import hear
+from node3nb.supervisor.sandbox.setup import UNSTARTED
 from node3nb.supervisor.streams import Stream
 from node3nb.supervisor.watch import Cause, Watch
 
@@ -28,17 +26,25 @@ _READ = selectors.EVENT_READ
 
 
 class Keeper:
-    """One job, from its launch to its account."""
+    """Starts the job of one sandbox, watches it, ends it and accounts for it."""
 
-    def __init__(self, order: Order, grant: Grant, channel: Channel) -> None:
+    def __init__(
+        self, order: Order, grant: Grant, channel: Channel, berth: Berth, *, cancelled: bool
+    ) -> None:
         self._order = order
         self._grant = grant
         self._channel = channel
+        self._sandbox = berth.sandbox
+        self._berth = berth
         self._selector = selectors.DefaultSelector()
         self._ladder = Ladder(order.grace_s)
-        self._watch = Watch(order)
-        self._streams = (Stream("stdout", order), Stream("stderr", order))
-        self._main = self._launch_report = self._wake = 0
+        self._watch = Watch(order, berth.root, berth.shm, berth.group)
+        self._streams = (
+            Stream("stdout", order, berth.sandbox.stdout),
+            Stream("stderr", order, berth.sandbox.stderr),
+        )
+        self._cancelled = cancelled
+        self._wake = 0
         self._status: int | None = None
         self._failure: verdict.Failure | None = None
         self._launched = self._started = self._started_at = 0.0
@@ -49,24 +55,22 @@ class Keeper:
         self._launch()
         while self._status is None and not self._ladder.exhausted(time.monotonic()):
             self._turn()
+        self._sandbox.kill()
         self._bury(tree.kill_below(os.getpid()))
         self._report()
 
     def _launch(self) -> None:
         self._wake = _wake_on_children()
         self._selector.register(self._wake, _READ, self._hear_child)
-        self._launch_report, report_end = os.pipe()
-        stdout, stderr = self._streams
-        self._launched = time.monotonic()
-        self._main = os.fork()
-        if not self._main:
-            fds = (stdout.write_end, stderr.write_end, report_end)
-            launch.become(self._order, self._grant, fds)
-        os.close(report_end)
-        self._selector.register(self._launch_report, _READ, self._hear_launch)
+        self._selector.register(self._sandbox.report, _READ, self._hear_launch)
         self._selector.register(self._channel.fileno(), _READ, self._hear_supervisor)
         for stream in self._streams:
             stream.start(self._selector)
+        self._launched = time.monotonic()
+        limits.give_way(self._sandbox.main, self._grant.cores)
+        if self._cancelled:
+            self._cancel(self._launched)
+        self._sandbox.go(self._berth.message(self._order, self._grant))
 
     def _turn(self) -> None:
         """Wait for the next event, deal with it, and measure what is due."""
@@ -84,16 +88,17 @@ class Keeper:
         self._bury(tree.reap())
 
     def _bury(self, ended: dict[int, int]) -> None:
-        if self._main in ended:
-            self._status = ended[self._main]
+        if self._sandbox.top in ended:
+            self._status = self._sandbox.status(ended[self._sandbox.top])
 
     def _hear_launch(self, selector: selectors.BaseSelector, now: float) -> None:
         """Learn whether the program has started: silence is success."""
-        failure = os.read(self._launch_report, launch.FAILURE.size)
-        selector.unregister(self._launch_report)
-        os.close(self._launch_report)
+        failure = hear(self._sandbox.report)
+        selector.unregister(self._sandbox.report)
+        os.close(self._sandbox.report)
         if failure:
-            self._failure = verdict.Failure(*launch.FAILURE.unpack(failure))
+            what, number, words = failure
+            self._failure = verdict.Failure(what == UNSTARTED, int(str(number)), str(words))
             return
         self._started, self._started_at = now, time.time()
         self._watch_due = now + watch.TREE_S
@@ -101,7 +106,7 @@ class Keeper:
             "started",
             started_at=self._started_at,
             startup_ms=self._startup_ms(),
-            main=self._main,
+            main=self._sandbox.main,
         )
 
     def _startup_ms(self) -> float:
@@ -113,7 +118,10 @@ class Keeper:
             self._ladder.kill(Cause("lost", "The provider that ran the job is gone."), now)
             self._selector.unregister(self._channel.fileno())
         elif frames:
-            self._ladder.ask(Cause("cancelled", "The job was cancelled."), self._main, now)
+            self._cancel(now)
+
+    def _cancel(self, now: float) -> None:
+        self._ladder.ask(Cause("cancelled", "The job was cancelled."), self._sandbox.main, now)
 
     def _measure(self, now: float) -> None:
         cause = self._watch.check(now) if self._started else None
@@ -124,7 +132,7 @@ class Keeper:
             self._ladder.kill(cause, now)
         elif now - (self._started or self._launched) > self._order.timeout_s:
             limit = f"The job ran longer than its limit of {self._order.timeout_s:g} s."
-            self._ladder.ask(Cause("timed_out", limit), self._main, now)
+            self._ladder.ask(Cause("timed_out", limit), self._sandbox.main, now)
         if now >= self._usage_due:
             self._usage_due = now + USAGE_S
             self._tell_usage()
@@ -152,13 +160,14 @@ class Keeper:
     def _account(self, now: float) -> dict[str, object]:
         written = self._watch.written()
         used = resource.getrusage(resource.RUSAGE_CHILDREN)
+        cause = self._ladder.cause or self._watch.killed_for_memory()
         peak = max(self._watch.peak_memory_bytes, _largest_child(used))
         account = verdict.Account(
             status=self._status,
             failure=self._failure,
             peak_memory_bytes=peak,
             written=written,
-            cause=self._ladder.cause,
+            cause=cause,
             last_words=self._streams[1].log.last_line,
         )
         return {
@@ -194,28 +203,3 @@ def _largest_child(used: resource.struct_rusage) -> int:
     largest = used.ru_maxrss << 10
     own = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss << 10
     return largest if largest > own + FORK_BYTES else 0
-
-
-def keep(order: Order, grant: Grant, channel: Channel) -> NoReturn:
-    """Be the keeper of one job in a freshly forked process; never returns."""
-    code = 1
-    try:
-        linux.adopt_orphans()
-        tree.remember_groups()
-        _keep(order, grant, channel)
-        os.set_blocking(channel.fileno(), True)
-        channel.flush()
-        code = 0
-    finally:
-        os._exit(code)
-
-
-def _keep(order: Order, grant: Grant, channel: Channel) -> None:
-    """Run the job; whatever goes wrong with us ends it and is its account."""
-    try:
-        Keeper(order, grant, channel).keep()
-    except Exception as error:  # noqa: BLE001 - nobody else is there to tell
-        tree.kill_below(os.getpid())
-        cause = Cause("internal", f"The job could not be watched: {error or type(error).__name__}.")
-        account = verdict.without_account(cause, {})
-        channel.send({"event": "ended", "job": order.job, **account})

@@ -1,15 +1,228 @@
-"""The isolation level jobs run at here, found by trying."""
+"""The isolation level of this machine, found by running a job at each."""
 
 from __future__ import annotations
 
-#: Why the stronger levels are not used.
-NOT_BUILT = "this version of node3nb does not build it yet"
+import os
+import select
+import socket
+import tempfile
+import time
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+
+from node3nb.files.removal import remove_tree
+from node3nb.supervisor.berth import Blueprint
+from node3nb.supervisor.frames import Frame
+from node3nb.supervisor.keepers import Kept, fork
+from node3nb.supervisor.kernel import cgroups, landlock, seccomp
+from node3nb.supervisor.orders import Grant, Order
+from node3nb.supervisor.sandbox import slots
+from node3nb.supervisor.sandbox.plan import Plan
+from node3nb.supervisor.sandbox.setup import (
+    INPUT,
+    LANDLOCK,
+    LEVELS,
+    LIMITS,
+    NAMESPACES,
+    NO_NETWORK,
+    OUTPUT,
+    TMP,
+    WORK,
+    Setup,
+)
+from node3nb.supervisor.sandbox.template import Template
+
+#: Landlock's version that fences signals and abstract sockets too (landlock(7)).
+LANDLOCK_ABI = 6
+#: What the job of a trial does: read where it may, write where it may, start a process.
+TRIAL = """
+import os, sys
+os.listdir(os.environ["INPUT_DIR"])
+for name in ("OUTPUT_DIR", "HOME", "TMPDIR"):
+    with open(os.path.join(os.environ[name], "trial"), "w") as file:
+        file.write("x")
+child = os.fork() or os._exit(7)
+sys.exit(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]))
+"""
+TRIAL_CODE = 7
+#: Memory and time of that job, in bytes and seconds.
+TRIAL_BYTES, TRIAL_S = 256 << 20, 10.0
+#: Seconds after which a trial that does not end is given up.
+PATIENCE_S = 20.0
 
 
-def probe() -> dict[str, object]:
-    """Return the level, what enforces memory, and each stronger layer with why it is off."""
-    return {
-        "isolation": "limits",
-        "memory_enforced_by": "monitor",
-        "missing": {"namespaces": NOT_BUILT, "landlock": NOT_BUILT, "cgroup": NOT_BUILT},
-    }
+@dataclass(slots=True)
+class Level:
+    """What jobs run at here.
+
+    Attributes
+    ----------
+    blueprint
+        What every sandbox is built from.
+    layers
+        The protections that are on.
+    missing
+        Each layer that is not, with the reason.
+    """
+
+    blueprint: Blueprint
+    layers: tuple[str, ...] = ()
+    missing: dict[str, str] = field(default_factory=dict)
+
+    @property
+    def name(self) -> str:
+        """The level's own name."""
+        return self.blueprint.setup.level
+
+    def to_frame(self) -> Frame:
+        """Return what the kernel is told of it."""
+        grouped = self.blueprint.groups is not None
+        return {
+            "isolation": self.name,
+            "memory_enforced_by": "cgroup" if grouped else "monitor",
+            "layers": self.layers,
+            "missing": self.missing,
+            "landlock": self.blueprint.setup.landlock,
+        }
+
+
+def find(plan: Plan, area: str, strongest: str) -> Level:
+    """Return the strongest level, up to one, at which a job really runs.
+
+    Parameters
+    ----------
+    plan
+        What of the host a job may see.
+    area
+        Directory below which jobs have theirs.
+    strongest
+        Level that is not exceeded.
+    """
+    missing: dict[str, str] = {}
+    groups = cgroups.find()
+    if isinstance(groups, str):
+        missing["cgroup"] = groups
+    known = Setup(LIMITS, NO_NETWORK, plan, 0, (), landlock.abi(), seccomp.available())
+    usable = None if isinstance(groups, str) else groups
+    base = Blueprint(known, None, usable, own_user=False, area=area)
+    allowed = LEVELS[: LEVELS.index(strongest) + 1]
+    for name in reversed(LEVELS):
+        if name not in allowed:
+            missing[name] = "it was asked for less"
+            continue
+        level = _try(name, base, area, missing)
+        if level is not None:
+            return level
+    level = Level(base, (LIMITS,), missing)
+    return level
+
+
+def _try(
+    name: str, base: Blueprint, area: str, missing: dict[str, str]
+) -> Level | None:
+    """Return the level if a job runs at it; else note why not."""
+    for own_user in (True, False) if _may_have_users(name) else (False,):
+        try:
+            blueprint = _blueprint(name, base, area, own_user)
+            layers = _trial(blueprint, area)
+        except (OSError, TrialFailed) as error:
+            missing["own-user" if own_user else name] = _words(error)
+            continue
+        return Level(blueprint, layers, missing)
+    return None
+
+
+def _may_have_users(name: str) -> bool:
+    return name != LIMITS and os.geteuid() == 0
+
+
+class TrialFailed(Exception):
+    """A job did not run as it should; the message says what happened."""
+
+
+def _words(error: Exception) -> str:
+    return (error.strerror or str(error)) if isinstance(error, OSError) else str(error)
+
+
+def _blueprint(name: str, base: Blueprint, area: str, own_user: bool) -> Blueprint:
+    setup = replace(base.setup, level=name)
+    if name == LANDLOCK and setup.landlock < LANDLOCK_ABI:
+        raise TrialFailed(f"the kernel has version {setup.landlock}, {LANDLOCK_ABI} is needed")
+    if name == NAMESPACES:
+        template = Template.build(setup.plan, area, own_user=own_user)
+        return replace(base, setup=setup, template=template, own_user=own_user)
+    return replace(base, setup=setup, own_user=own_user)
+
+
+def _trial(blueprint: Blueprint, area: str) -> tuple[str, ...]:
+    """Run a job in a sandbox of this kind; return its layers.
+
+    Raises
+    ------
+    TrialFailed
+        It did not end as it should.
+    """
+    os.makedirs(area, mode=0o700, exist_ok=True)
+    root = tempfile.mkdtemp(prefix="trial-", dir=area)
+    ours, theirs = socket.socketpair()
+    try:
+        with theirs:
+            kept = fork(blueprint, ours, theirs, lambda: None)
+        kept.employ(_order(blueprint, root, area), Grant((), 0))
+        _await(kept)
+    finally:
+        remove_tree(Path(root))
+    if kept.ended.get("exit_code") != TRIAL_CODE:
+        raise TrialFailed(kept.unbuilt or kept.ended.get("message") or "the trial's job failed")
+    return kept.layers
+
+
+def _await(kept: Kept) -> None:
+    """Hear the keeper out, and wait for its end."""
+    frames: list[Frame] | None = []
+    while frames is not None:
+        for frame in frames:
+            kept.note(frame)
+        if not select.select([kept.channel.fileno()], [], [], PATIENCE_S)[0]:
+            break
+        frames = kept.channel.receive()
+    kept.channel.close()
+    os.waitpid(kept.pid, 0)
+
+
+def _order(blueprint: Blueprint, root: str, area: str) -> Order:
+    """Return the order of the trial's job, and make its directories."""
+    places = {name: f"{root}/{name}" for name in ("input", "output", "work", "tmp", "log")}
+    inside = blueprint.setup.level == NAMESPACES
+    for name, path in places.items():
+        os.mkdir(path)
+        if inside and name == "work":
+            os.rename(path, f"{root}/job")
+            places[name] = f"{root}/job"
+    seen = dict(zip(("input", "output", "work", "tmp"), (INPUT, OUTPUT, WORK, TMP), strict=True))
+    seen = seen if inside else places
+    return Order(
+        job="trial",
+        argv=(blueprint.setup.plan.python, "-I", "-S", "-c", TRIAL),
+        env={
+            "INPUT_DIR": seen["input"],
+            "OUTPUT_DIR": seen["output"],
+            "HOME": seen["work"],
+            "TMPDIR": seen["tmp"],
+        },
+        root=root,
+        area=area,
+        network=NO_NETWORK,
+        devices=(),
+        warm=False,
+        cores=1,
+        memory_bytes=TRIAL_BYTES,
+        disk_bytes=TRIAL_BYTES,
+        disk_files=100,
+        timeout_s=TRIAL_S,
+        processes=16,
+        log_bytes=4096,
+        grace_s=0.0,
+        asked_ns=time.monotonic_ns(),
+        **places,
+    )

@@ -22,38 +22,42 @@ CORE_BYTES = 1
 OWNER_TASKS = 512
 
 
-def apply(order: Order, grant: Grant) -> None:
-    """Limit this process, and all it starts; RLIMIT_NPROC counts the owner's tasks too."""
+def of(order: Order, grant: Grant) -> dict[int, int]:
+    """Return the limits of a job's processes; RLIMIT_NPROC counts the owner's tasks too."""
     data = order.memory_bytes + max(DATA_SLACK_BYTES, order.memory_bytes // DATA_SLACK_PART)
-    _lower(resource.RLIMIT_CORE, CORE_BYTES)
-    _lower(resource.RLIMIT_NOFILE, OPEN_FILES)
-    _lower(resource.RLIMIT_FSIZE, order.disk_bytes + FILE_SLACK_BYTES)
-    _lower(resource.RLIMIT_DATA, data)
-    _lower(resource.RLIMIT_NPROC, grant.owner_tasks + order.processes + OWNER_TASKS)
-    _give_way(grant.cores)
+    return {
+        resource.RLIMIT_CORE: CORE_BYTES,
+        resource.RLIMIT_NOFILE: OPEN_FILES,
+        resource.RLIMIT_FSIZE: order.disk_bytes + FILE_SLACK_BYTES,
+        resource.RLIMIT_DATA: data,
+        resource.RLIMIT_NPROC: grant.owner_tasks + order.processes + OWNER_TASKS,
+    }
 
 
-def _lower(which: int, wanted: int) -> None:
-    _, hard = resource.getrlimit(which)
-    limit = wanted if hard == resource.RLIM_INFINITY else min(wanted, hard)
-    resource.setrlimit(which, (limit, limit))
+def apply(limits: dict[int, int]) -> None:
+    """Limit this process, and all it starts."""
+    for which, wanted in limits.items():
+        _, hard = resource.getrlimit(which)
+        limit = wanted if hard == resource.RLIM_INFINITY else min(wanted, hard)
+        resource.setrlimit(which, (limit, limit))
 
 
-def _give_way(cores: tuple[int, ...]) -> None:
-    """Die first, take only the cores granted, run only when nobody else wants them.
-
-    The last comes last: what follows it waits for everybody else.
-    """
-    with contextlib.suppress(FileNotFoundError):
+def die_first() -> None:
+    """Have the kernel end this process before others when the machine runs out of memory."""
+    with contextlib.suppress(OSError):
         first_to_die = os.open("/proc/self/oom_score_adj", os.O_WRONLY | os.O_CLOEXEC)
         os.write(first_to_die, b"1000")
         os.close(first_to_die)
+
+
+def give_way(pid: int, cores: tuple[int, ...]) -> None:
+    """Let a process take only the cores granted, and only when nobody else wants them."""
     if hasattr(os, "sched_setaffinity") and cores:
-        os.sched_setaffinity(0, cores)
+        os.sched_setaffinity(pid, cores)
     if hasattr(os, "SCHED_IDLE"):
-        os.sched_setscheduler(0, os.SCHED_IDLE, os.sched_param(0))
+        os.sched_setscheduler(pid, os.SCHED_IDLE, os.sched_param(0))
     else:
-        os.nice(19)
+        os.setpriority(os.PRIO_PROCESS, pid, 19)
 
 
 def tasks_of_user() -> int:

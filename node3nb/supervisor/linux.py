@@ -9,6 +9,7 @@ import sys
 
 #: From linux/prctl.h.
 PR_SET_PDEATHSIG = 1
+PR_SET_DUMPABLE = 4
 PR_SET_CHILD_SUBREAPER = 36
 PR_GET_CHILD_SUBREAPER = 37
 PR_SET_NO_NEW_PRIVS = 38
@@ -44,6 +45,16 @@ def die_with_parent() -> bool:
 def forbid_new_privileges() -> bool:
     """Make setuid and setgid programs ordinary ones, for this process and all it starts."""
     return _prctl(PR_SET_NO_NEW_PRIVS, 1)
+
+
+def hide_from_peers() -> bool:
+    """Keep processes of our own user from reading our memory and tracing us."""
+    return _prctl(PR_SET_DUMPABLE, 0)
+
+
+def show_to_peers() -> bool:
+    """Undo what a change of user does: let our own user read our memory, as after an exec."""
+    return _prctl(PR_SET_DUMPABLE, 1)
 
 
 def share_memory(one: int, other: int) -> bool:

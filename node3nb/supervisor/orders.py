@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from typing import Any
 
 
@@ -18,12 +18,24 @@ class Order:
     env: dict[str, str]
     #: Directory removed with the job when the kernel is gone.
     root: str
-    #: The job's working directory.
-    cwd: str
+    #: Directory, on the same file system, below which this provider's jobs have theirs.
+    area: str
+    #: What the job reads.
+    input: str
+    #: What it leaves.
+    output: str
+    #: Its working directory.
+    work: str
+    #: Its temporary directory.
+    tmp: str
     #: Directory for the files `stdout` and `stderr`.
     log: str
-    #: Directories whose content counts as written by the job.
-    writable: tuple[str, ...]
+    #: Its network: `none` or `host`.
+    network: str
+    #: Devices of the host it is given.
+    devices: tuple[str, ...]
+    #: Whether it may run in a Python that has started already.
+    warm: bool
     #: Whole cores granted.
     cores: int
     #: Memory of the tree, in bytes.
@@ -43,14 +55,19 @@ class Order:
     #: When it was asked for, on the monotonic clock all processes share, in nanoseconds.
     asked_ns: int
 
+    @property
+    def writable(self) -> tuple[str, ...]:
+        """Directories whose content counts as written by the job."""
+        return (self.output, self.work, self.tmp)
+
     def to_frame(self) -> dict[str, Any]:
         """Return the message that carries this order."""
-        return {"op": "run", **asdict(self)}
+        return {name: getattr(self, name) for name in self.__slots__}
 
     @classmethod
     def from_frame(cls, frame: dict[str, Any]) -> Order:
         """Return the order a message carries."""
-        return cls(**{name: value for name, value in frame.items() if name != "op"})
+        return cls(**frame)
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,3 +78,7 @@ class Grant:
     cores: tuple[int, ...]
     #: Processes and threads the user has without the job.
     owner_tasks: int
+
+    def to_frame(self) -> dict[str, Any]:
+        """Return the grant as plain data."""
+        return {"cores": self.cores, "owner_tasks": self.owner_tasks}

@@ -37,7 +37,7 @@ def descendants(root: int, *, thorough: bool = False) -> list[Process]:
     found: list[Process] = []
     queue = [root]
     while queue:
-        for pid in _children(queue.pop(0)):
+        for pid in children(queue.pop(0)):
             process = look(pid)
             if process is not None:
                 found.append(process)
@@ -96,7 +96,7 @@ def _threads(pid: int) -> list[int]:
         return []
 
 
-def _children(pid: int) -> list[int]:
+def children(pid: int) -> list[int]:
     """Return the children of every thread of `pid`."""
     children: list[int] = []
     for thread in _threads(pid):

@@ -4,19 +4,26 @@ from __future__ import annotations
 
 import contextlib
 import os
+import select
 import selectors
 import signal
 import socket
+import sys
 import time
-from dataclasses import dataclass, field
 from pathlib import Path
 
 from node3nb.files.removal import remove_tree
-from node3nb.supervisor import keeper, level, limits, linux, tree, verdict
+from node3nb.supervisor import level, limits, linux, tree, verdict
 from node3nb.supervisor.frames import Channel, Frame
+from node3nb.supervisor.keepers import Keepers, Kept
 from node3nb.supervisor.orders import Grant, Order
+from node3nb.supervisor.sandbox import plan
+from node3nb.supervisor.sandbox.setup import LEVELS
+from node3nb.supervisor.warm.nursery import Nursery
 from node3nb.supervisor.watch import Cause
 
+#: Whether a Python may fork without becoming another program: macOS's frameworks forbid it.
+FORKS_WARM = sys.platform == "linux"
 #: Seconds the keepers get to kill their jobs before the supervisor kills what is left itself.
 KEEPERS_S = 5.0
 #: Seconds between two looks at whether the keepers still run, while there are any.
@@ -25,44 +32,44 @@ LOOK_S = 1.0
 PARENT_S = 0.25
 #: Seconds for which a count of the user's processes is good enough.
 OWNER_TASKS_S = 5.0
-
-
-@dataclass(slots=True)
-class Kept:
-    """A job that runs, seen from the supervisor."""
-
-    #: What was ordered.
-    order: Order
-    #: What was granted.
-    grant: Grant
-    #: Process id of its keeper.
-    pid: int
-    #: The way to its keeper.
-    channel: Channel
-    #: What the keeper told of its start; empty before.
-    started: Frame = field(default_factory=dict)
-    #: The keeper's account; empty before the end.
-    ended: Frame = field(default_factory=dict)
+_READ = selectors.EVENT_READ
 
 
 class Supervisor:
-    """The one process that owns every native job of a provider."""
+    """The one process that owns every native job of a provider.
 
-    def __init__(self, control: Channel, owner: int) -> None:
+    Parameters
+    ----------
+    control
+        The way to the kernel's process.
+    owner
+        Process id of that.
+    wanted
+        What it said first: `python`, `prefixes`, `preload`, `area`, `isolation`.
+    """
+
+    def __init__(self, control: Channel, owner: int, wanted: Frame) -> None:
         self._control = control
         self._owner = owner
         self._selector = selectors.DefaultSelector()
-        self._jobs: dict[str, Kept] = {}
         self._statuses: dict[int, int] = {}
         self._owner_tasks = (0.0, 0)
-        self._orphaned = False
+        self._orphaned = self._strays = False
         self._polls_owner = not hasattr(os, "pidfd_open")
+        nursery = Nursery(wanted["python"], wanted["preload"]) if FORKS_WARM else None
+        self._level = level.find(
+            plan.make(wanted["python"], wanted["prefixes"]),
+            wanted["area"],
+            wanted["isolation"] or LEVELS[-1],
+        )
+        self._keepers = Keepers(self._level.blueprint, nursery, self._let_go)
 
     def serve(self) -> None:
         """Run jobs until the kernel is gone, then end them all and remove what they wrote."""
-        self._selector.register(self._control.fileno(), selectors.EVENT_READ, self._hear_kernel)
+        self._selector.register(self._control.fileno(), _READ, self._hear_kernel)
         self._watch_kernel()
-        self._control.send({"event": "ready", "pid": os.getpid(), **level.probe()})
+        self._watch_nursery()
+        self._control.send({"event": "ready", "pid": os.getpid(), **self._level.to_frame()})
         while not self._orphaned:
             for key, _ in self._selector.select(self._patience_s()):
                 key.data()
@@ -76,25 +83,40 @@ class Supervisor:
             return 0.02
         if self._polls_owner:
             return PARENT_S
-        return LOOK_S if self._jobs else None
+        return LOOK_S if self._keepers.busy else None
 
     def _watch_kernel(self) -> None:
         """Notice the kernel's death even while a process it forked still holds our socket."""
         if not self._polls_owner:
             kernel = os.pidfd_open(self._owner)
-            self._selector.register(kernel, selectors.EVENT_READ, self._lose_kernel)
+            self._selector.register(kernel, _READ, self._lose_kernel)
         self._look_around()
+
+    def _watch_nursery(self) -> None:
+        """Begin to park sandboxes as soon as the warm Python can bear them."""
+        nursery = self._keepers.nursery
+        if nursery is not None:
+            fd = nursery.fileno()
+
+            def hear() -> None:
+                self._selector.unregister(fd)
+                if nursery.hear():
+                    self._park()
+
+            self._selector.register(fd, _READ, hear)
 
     def _look_around(self) -> None:
         """Notice what no descriptor tells: a parent that changed, a keeper that was stopped."""
         if os.getppid() != self._owner:
             self._lose_kernel()
-        for kept in self._jobs.values():
+        for kept in self._keepers.busy:
             self._end_if_stopped(kept)
+        if self._strays and all(kept.pid for kept in self._keepers.all):
+            self._kill_strays()
 
     def _end_if_stopped(self, kept: Kept) -> None:
         """Kill a keeper that somebody stopped: a job nobody watches must not go on."""
-        if kept.pid in self._statuses:
+        if not kept.pid or kept.pid in self._statuses:
             return
         pid, status = os.waitpid(kept.pid, os.WNOHANG | os.WUNTRACED)
         if pid and os.WIFSTOPPED(status):
@@ -114,49 +136,44 @@ class Supervisor:
 
     def _obey(self, frame: Frame) -> None:
         if frame["op"] == "run":
-            self._start(Order.from_frame(frame))
-        elif kept := self._jobs.get(frame["job"]):
+            self._start(Order.from_frame(frame["order"]))
+        elif kept := self._keepers.of_job(frame["job"]):
             kept.channel.send({"op": "cancel"})
 
     def _start(self, order: Order) -> None:
         try:
-            self._entrust(order)
+            self._keepers.see(order.area)
+            kept = self._keepers.take(order) or self._watch(self._keepers.make(order.network))
+            kept.employ(order, Grant(self._choose_cores(order.cores), self._count_owner_tasks()))
         except OSError as error:
-            cause = Cause(
-                "internal", f"The job could not be started ({error.strerror}); try later."
-            )
+            why = error.strerror or str(error)
+            cause = Cause("internal", f"The job could not be started ({why}); try later.")
             self._tell_end(order, verdict.without_account(cause, {}))
 
-    def _entrust(self, order: Order) -> None:
-        """Give the job to a keeper of its own."""
-        ours, theirs = socket.socketpair()
-        with theirs:
-            grant = Grant(self._choose_cores(order.cores), self._count_owner_tasks())
-            pid = os.fork()
-            if not pid:
-                self._become_keeper(order, grant, ours, theirs)
-        kept = self._jobs[order.job] = Kept(order, grant, pid, Channel(ours))
-        self._selector.register(ours.fileno(), selectors.EVENT_READ, lambda: self._hear(kept))
+    def _watch(self, kept: Kept) -> Kept:
+        self._selector.register(kept.channel.fileno(), _READ, lambda: self._hear(kept))
+        return kept
 
-    def _become_keeper(
-        self, order: Order, grant: Grant, ours: socket.socket, theirs: socket.socket
-    ) -> None:
-        """Let go of every other channel, so that each one's end is noticed at once."""
-        try:
-            self._selector.close()
-            self._control.close()
-            ours.close()
-            for kept in self._jobs.values():
-                kept.channel.close()
-            keeper.keep(order, grant, Channel(theirs))
-        finally:
-            os._exit(1)
+    def _park(self) -> None:
+        """Have sandboxes built ahead, now that nothing more urgent is to be done."""
+        with contextlib.suppress(OSError):
+            while self._keepers.wants_more():
+                self._watch(self._keepers.park())
+
+    def _let_go(self) -> None:
+        """In a process forked from this one: close what is not its own.
+
+        Only so is the end of each channel noticed at once.
+        """
+        self._selector.close()
+        self._control.close()
+        self._keepers.let_go()
 
     def _choose_cores(self, count: int) -> tuple[int, ...]:
         """Return the cores with the fewest of our jobs on them."""
         if not hasattr(os, "sched_getaffinity"):
             return ()
-        taken = [core for kept in self._jobs.values() for core in kept.grant.cores]
+        taken = [core for kept in self._keepers.busy for core in kept.cores]
         cores = sorted(os.sched_getaffinity(0), key=lambda core: (taken.count(core), core))
         return tuple(cores[:count])
 
@@ -171,55 +188,60 @@ class Supervisor:
         """Pass on what a keeper tells; its account only once the keeper itself is gone."""
         frames = kept.channel.receive()
         for frame in frames or []:
-            if frame["event"] == "ended":
-                kept.ended = frame
-                continue
+            if not kept.note(frame):
+                self._control.send(frame, droppable=frame["event"] == "usage")
             if frame["event"] == "started":
-                kept.started = frame
-            self._control.send(frame, droppable=frame["event"] == "usage")
+                self._park()
         if frames is None:
             self._forget(kept)
 
     def _forget(self, kept: Kept) -> None:
-        """Let go of a job whose keeper has ended, and of anything the keeper left behind."""
+        """Let go of a keeper that has ended, and of anything it left behind."""
         self._selector.unregister(kept.channel.fileno())
         kept.channel.close()
         status = self._bury(kept)
-        del self._jobs[kept.order.job]
+        self._keepers.forget(kept)
+        if kept.order is None:
+            return
+        if kept.is_to_be_replaced:
+            self._start(kept.order)
+            return
         if status or not kept.ended:
-            self._kill_strays(kept)
-        lost = verdict.without_account(verdict.keeper_ended(status), kept.started)
-        self._tell_end(kept.order, kept.ended or lost)
+            self._strays = True
+            self._look_around()
+        self._tell_end(kept.order, kept.account(status))
+        self._park()
 
     def _tell_end(self, order: Order, account: Frame) -> None:
         self._control.send({**account, "event": "ended", "job": order.job})
 
     def _bury(self, kept: Kept) -> int:
         """Return the wait status of a keeper that has closed its channel."""
+        if not kept.pid:
+            return 1
         if kept.pid not in self._statuses:
             self._statuses[kept.pid] = os.waitpid(kept.pid, 0)[1]
         return self._statuses.pop(kept.pid)
 
-    def _kill_strays(self, left: Kept) -> None:
-        """Kill what hangs from us and from no living keeper."""
-        keepers = frozenset(kept.pid for kept in self._jobs.values())
-        tree.remember_groups(*filter(None, [left.started.get("main")]), learn=False)
-        ended = tree.kill_below(os.getpid(), keepers)
-        self._statuses |= {pid: status for pid, status in ended.items() if pid in keepers}
+    def _kill_strays(self) -> None:
+        """Kill what hangs from us, and neither from a living keeper nor from the warm Python."""
+        self._strays = False
+        spare = frozenset(kept.pid for kept in self._keepers.all) | self._keepers.warm_pids
+        ended = tree.kill_below(os.getpid(), spare)
+        self._statuses |= {pid: status for pid, status in ended.items() if pid in spare}
 
     def _end_all(self) -> None:
         """Close the keepers' channels, which ends their jobs, and wait until all are gone."""
-        kept = list(self._jobs.values())
-        for job in kept:
-            job.channel.close()
+        busy = list(self._keepers.busy)
+        self._keepers.let_go()
         deadline = time.monotonic() + KEEPERS_S
         while tree.descendants(os.getpid()) and time.monotonic() < deadline:
             tree.reap()
             time.sleep(0.002)
         tree.kill_below(os.getpid())
-        for job in kept:
+        for kept in busy:
             with contextlib.suppress(OSError):
-                remove_tree(Path(job.order.root))
+                remove_tree(Path(kept.order.root if kept.order else os.devnull))
 
 
 def main(fd: int, owner: int) -> None:
@@ -227,4 +249,10 @@ def main(fd: int, owner: int) -> None:
     linux.adopt_orphans()
     for number in (signal.SIGINT, signal.SIGHUP, signal.SIGPIPE):
         signal.signal(number, signal.SIG_IGN)
-    Supervisor(Channel(socket.socket(fileno=fd)), owner).serve()
+    control = Channel(socket.socket(fileno=fd))
+    frames: list[Frame] | None = []
+    while frames == []:
+        select.select([control.fileno()], [], [])
+        frames = control.receive()
+    if frames:
+        Supervisor(control, owner, frames[0]).serve()

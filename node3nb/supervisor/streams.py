@@ -18,17 +18,16 @@ _CHUNK = 1 << 16
 class Stream:
     """One output pipe of a job and the log it fills."""
 
-    def __init__(self, name: str, order: Order) -> None:
+    def __init__(self, name: str, order: Order, fd: int) -> None:
         self._name = name
         self._budget = BUDGET_BYTES
         self._resting = False
         self.log = CappedLog(os.path.join(order.log, name), order.log_bytes)
-        self.fd, self.write_end = os.pipe()
-        os.set_blocking(self.fd, False)
+        self.fd = fd
+        os.set_blocking(fd, False)
 
     def start(self, selector: selectors.BaseSelector) -> None:
-        """Begin to read; to be called once the job has its end of the pipe."""
-        os.close(self.write_end)
+        """Begin to read."""
         selector.register(self.fd, selectors.EVENT_READ, self.read)
 
     def read(self, selector: selectors.BaseSelector, now: float) -> None:

@@ -23,6 +23,8 @@ class Failure:
     prepared: bool
     #: An errno; 0 when there was none.
     number: int
+    #: What failed, in a few words.
+    words: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,12 +87,11 @@ def keeper_ended(status: int) -> Cause:
 
 
 def _not_started(program: str, failure: Failure) -> dict[str, object]:
-    why = os.strerror(failure.number)
     if not failure.prepared:
-        told = f"The job's process could not be prepared ({why}); run `node3nb doctor`."
+        told = f"The job's process could not be prepared ({failure.words}); run `node3nb doctor`."
         return {"reason": "internal", "message": told, "exit_code": None, "signal": None}
     missing = failure.number in {errno.ENOENT, errno.ENOTDIR}
-    fault = "was not found" if missing else f"can't be executed ({why})"
+    fault = "was not found" if missing else f"can't be executed ({failure.words})"
     return {
         "reason": "exited",
         "message": f"command: the program {program[:200]!r} {fault}.",

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import os
 import time
 from dataclasses import dataclass, replace
 
 from node3nb.supervisor import disk, hidden, memory, tree
+from node3nb.supervisor.kernel.cgroups import Group
 from node3nb.supervisor.orders import Order
 from node3nb.supervisor.processes import Process
 
@@ -34,10 +34,27 @@ class Cause:
 
 
 class Watch:
-    """Measures one job's tree and disk, and remembers the peaks."""
+    """Measures one job's tree and disk, and remembers the peaks.
 
-    def __init__(self, order: Order) -> None:
+    Parameters
+    ----------
+    order
+        The job and its limits.
+    root
+        Process below which the job's are.
+    shm
+        Where the job's own shared memory is seen from here; None when it has none.
+    group
+        Its control group; None for none.
+    """
+
+    def __init__(
+        self, order: Order, root: int, shm: str | None = None, group: Group | None = None
+    ) -> None:
         self._order = order
+        self._root = root
+        self._shm = shm
+        self._group = group
         self._gauge = memory.MemoryGauge(order.memory_bytes)
         self._survey: disk.Survey | None = None
         self._hidden = hidden.Hidden()
@@ -60,16 +77,23 @@ class Watch:
         return cause or self._check_disk(time.monotonic())
 
     def _check_tree(self, now: float) -> Cause | None:
-        processes = tree.descendants(os.getpid())
+        processes = tree.descendants(self._root)
         self.memory_bytes = self._gauge.measure(processes, now)
         self.cpu_s = max(self.cpu_s, sum(process.cpu_s for process in processes))
         if now >= self._hidden_due and tree.HAS_PROC:
-            self._hidden = hidden.measure(processes)
+            self._hidden = hidden.measure(processes, self._shm)
             self._hidden_due = now + max(HIDDEN_S, (time.monotonic() - now) * HIDDEN_SHARE)
         self._add_hidden(processes)
         self.peak_memory_bytes = max(self.peak_memory_bytes, self.memory_bytes)
         self.peak_processes = max(self.peak_processes, len(processes))
-        return self._too_much_memory() or self._too_many_tasks(processes)
+        return self.killed_for_memory() or self._too_much_memory() or self._too_many_tasks(processes)
+
+    def killed_for_memory(self) -> Cause | None:
+        """Return the cause if the kernel has killed a process for the memory of its group."""
+        if self._group is None or not self._group.oom_kills():
+            return None
+        self.peak_memory_bytes = max(self.peak_memory_bytes, self._order.memory_bytes)
+        return out_of_memory(self.peak_memory_bytes, self._order)
 
     def _add_hidden(self, processes: list[Process]) -> None:
         """Count what is hidden too, once it could matter."""

@@ -1,0 +1,103 @@
+"""The classes of attack on an owner's machine, and which of them each level does not stop.
+
+Measured by the attacks in `tests/security`, whose table has to agree with what is said here.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from node3nb.jobs import Isolation
+
+
+@dataclass(frozen=True, slots=True)
+class AttackClass:
+    """One way in which a job may try to harm its owner's machine."""
+
+    #: A short name.
+    name: str
+    #: What a job could do, as the end of "a job may ...".
+    told: str
+
+
+READ_FILES = AttackClass("reading files", "read the owner's files")
+WRITE_FILES = AttackClass("writing files", "change or add files of the owner's")
+WRITE_INPUT = AttackClass("input", "change its own input")
+OTHER_JOBS = AttackClass("other jobs", "read, change or signal other running jobs")
+READ_PROCESSES = AttackClass(
+    "reading processes", "read the memory, environment and open files of the owner's processes"
+)
+LIST_PROCESSES = AttackClass(
+    "process list", "see which processes run here, with their command lines"
+)
+SIGNALS = AttackClass("signals", "end the owner's processes")
+INHERITANCE = AttackClass("inheritance", "use open files and variables of the provider")
+NETWORK = AttackClass("network", "reach this machine's services and the network behind it")
+UNIX_SOCKETS = AttackClass(
+    "local services", "reach services behind local sockets, as a container engine's"
+)
+IPC = AttackClass("shared memory", "reach shared memory and message queues of the owner's")
+PRIVILEGES = AttackClass("privileges", "gain or use powers of root")
+KERNEL_SURFACE = AttackClass("kernel", "use rare parts of the kernel, where its flaws are found")
+TERMINAL = AttackClass("terminal", "write to the owner's terminals")
+OWN_LIMITS = AttackClass("own limits", "loosen limits it was given, and take more cores")
+PROCESSES = AttackClass("processes", "fill the machine with processes")
+MEMORY = AttackClass("memory", "take more memory than its limit")
+MEMORY_FILES = AttackClass("memory as files", "take more memory than its limit, as files in memory")
+DISK = AttackClass("disk", "take more of the disk than its limit")
+TIME = AttackClass("time", "run longer than its limit, or stay after its end")
+FLOOD = AttackClass("flood", "fill the disk with what it prints")
+TRAPS = AttackClass("traps", "mislead whoever reads its outputs")
+
+#: Every class there is, in the order in which they are told.
+ALL = (
+    READ_FILES,
+    WRITE_FILES,
+    WRITE_INPUT,
+    OTHER_JOBS,
+    READ_PROCESSES,
+    LIST_PROCESSES,
+    SIGNALS,
+    INHERITANCE,
+    NETWORK,
+    UNIX_SOCKETS,
+    IPC,
+    PRIVILEGES,
+    KERNEL_SURFACE,
+    TERMINAL,
+    OWN_LIMITS,
+    PROCESSES,
+    MEMORY,
+    MEMORY_FILES,
+    DISK,
+    TIME,
+    FLOOD,
+    TRAPS,
+)
+
+#: What the weaker levels leave open.  A job at `limits` is a process of the owner's like any
+#: other; one at `landlock` sees the host's /proc, in which command lines are open to everybody.
+_OPEN = {
+    Isolation.NAMESPACES: frozenset[AttackClass](),
+    Isolation.LANDLOCK: frozenset({LIST_PROCESSES}),
+    Isolation.LIMITS: frozenset(ALL) - {INHERITANCE, PROCESSES, MEMORY, DISK, TIME, FLOOD, TRAPS},
+}
+
+
+def not_stopped(
+    level: str, *, root: bool, cgroup: bool, slot_uid: bool = True
+) -> tuple[AttackClass, ...]:
+    """Return what a job at a native level may do all the same, in the order of `ALL`.
+
+    Parameters
+    ----------
+    level
+        Isolation level of the jobs: namespaces, landlock or limits.
+    root
+        Whether root runs the provider.
+    cgroup
+        Whether each job is in a control group of its own.
+    slot_uid
+        Whether root's jobs run as users of their own; without effect for other users.
+    """
+    return tuple(each for each in ALL if each in _OPEN[Isolation(level)])

@@ -1,0 +1,171 @@
+"""A sandbox that waits for its job, with all that was taken for it and has to be given back."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass, replace
+from typing import Any
+
+from node3nb.supervisor import limits
+from node3nb.supervisor.kernel.cgroups import Group, Groups
+from node3nb.supervisor.orders import Grant, Order
+from node3nb.supervisor.sandbox import slots
+from node3nb.supervisor.sandbox.build import Sandbox, build
+from node3nb.supervisor.sandbox.inner import Inner
+from node3nb.supervisor.sandbox.plan import ETC_NETWORK
+from node3nb.supervisor.sandbox.setup import (
+    HOST_NETWORK,
+    INPUT,
+    MOUNTED,
+    NAMESPACES,
+    SHM,
+    WORK,
+    Setup,
+)
+from node3nb.supervisor.sandbox.template import Template
+from node3nb.supervisor.warm import script
+
+#: Bytes of a file of /etc that a job with the host's network is shown, at the most.
+MOST_ETC_BYTES = 1 << 16
+
+
+@dataclass(frozen=True, slots=True)
+class Blueprint:
+    """What a keeper builds its sandbox from."""
+
+    #: The sandbox; its user and control group are the keeper's to find.
+    setup: Setup
+    #: The view it begins with; None below level `namespaces`.
+    template: Template | None
+    #: Where control groups can be made; None where they can't.
+    groups: Groups | None
+    #: Whether the job becomes a user of its own.
+    own_user: bool
+    #: Directory below which the jobs are that the view can show.
+    area: str
+
+    def sees(self, area: str) -> bool:
+        """Whether a job of this area can be shown its directories."""
+        return self.template is None or area == self.area
+
+    def seeing(self, area: str) -> Blueprint:
+        """Return the same for another area.
+
+        Raises
+        ------
+        OSError
+            Its view could not be built.
+        """
+        template = Template.build(self.setup.plan, area, own_user=self.own_user)
+        if self.template is not None:
+            self.template.close()
+        return replace(self, template=template, area=area)
+
+
+class Berth:
+    """One sandbox and its keeper's hold on it.
+
+    Attributes
+    ----------
+    setup
+        What the sandbox is like, user and control group included.
+    sandbox
+        The sandbox itself.
+    group
+        Its control group; None for none.
+    """
+
+    def __init__(
+        self, setup: Setup, sandbox: Sandbox, group: Group | None, slot: slots.Slot | None
+    ) -> None:
+        self.setup = setup
+        self.sandbox = sandbox
+        self.group = group
+        self._slot = slot
+
+    def message(self, order: Order, grant: Grant) -> dict[str, Any]:
+        """Return what the sandbox is told of its job, once the job's files are its user's."""
+        inside = self.setup.level == NAMESPACES
+        if self._slot is not None:
+            slots.own((order.input, *order.writable), self._slot.uid)
+        return {
+            "argv": order.argv,
+            "env": order.env,
+            "cwd": WORK if inside else order.work,
+            "readable": (INPUT if inside else order.input,),
+            "writable": MOUNTED[1:] if inside else order.writable,
+            "place": os.path.relpath(order.root, order.area),
+            "limits": limits.of(order, grant),
+            "devices": order.devices,
+            "etc": _etc() if self.setup.network == HOST_NETWORK else {},
+            "shm_bytes": order.memory_bytes,
+            "shm_files": order.disk_files,
+            "warm": order.warm and script.wants(
+                order.argv, order.env, self.setup.plan.python, preloaded=self.setup.preloaded
+            ),
+        }
+
+    @property
+    def root(self) -> int:
+        """The process below which all the job's are."""
+        return self.sandbox.top if self.setup.level == NAMESPACES else os.getpid()
+
+    @property
+    def shm(self) -> str | None:
+        """Where the job's own shared memory is seen from here."""
+        return f"/proc/{self.sandbox.main}/root{SHM}" if self.setup.level == NAMESPACES else None
+
+    @property
+    def layers(self) -> tuple[str, ...]:
+        """The protections that are on."""
+        on = {
+            self.setup.level: True,
+            "landlock": self.setup.landlock and self.setup.level != "limits",
+            "seccomp": self.setup.seccomp,
+            "cgroup": self.group is not None,
+            "own-user": self._slot is not None,
+        }
+        return tuple(name for name, is_on in on.items() if is_on)
+
+    def give_back(self) -> None:
+        """Release what was taken for the sandbox, once nothing lives in it."""
+        if self.group is not None:
+            self.group.remove()
+        if self._slot is not None:
+            self._slot.release()
+
+
+def make(blueprint: Blueprint) -> Berth | Inner:
+    """Take what a sandbox needs and build it; returns a second time in the job's own process.
+
+    Raises
+    ------
+    SandboxError, OSError
+        It could not be built; whatever was taken is given back.
+    """
+    slot = slots.take() if blueprint.own_user else None
+    group = blueprint.groups.create(f"job-{os.getpid()}") if blueprint.groups else None
+    setup = replace(
+        blueprint.setup, uid=slot.uid if slot else 0, groups=(str(os.getpid()),) if group else ()
+    )
+    try:
+        built = build(setup, blueprint.template, group)
+    except BaseException:
+        if group is not None:
+            group.remove()
+        raise
+    if isinstance(built, Inner):
+        return built
+    return Berth(setup, built, group, slot)
+
+
+def _etc() -> dict[str, str]:
+    """Return what a job with the host's network has to know of that network."""
+    texts = {}
+    for name in ETC_NETWORK:
+        try:
+            with open(f"/etc/{name}", encoding="utf-8", errors="replace") as file:
+                texts[name] = file.read(MOST_ETC_BYTES)
+        except OSError:
+            continue
+    return texts

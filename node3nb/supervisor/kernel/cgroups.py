@@ -1,0 +1,3 @@
+class Group: pass
+class Groups: pass
+def find(): return "shim"

@@ -1,0 +1,1 @@
+"""A Python that has started already, and forks sandboxes that wait for their job."""

@@ -1,0 +1,66 @@
+"""What a Python has just read, drawn or set when it starts, done anew in a forked one."""
+
+from __future__ import annotations
+
+import gc
+import os
+import signal
+import site
+import sys
+import threading
+import time
+from os import environ
+
+#: What Python ignores from its start (`_Py_RestoreSignals` undoes it, Python/pylifecycle.c).
+IGNORED = frozenset({signal.SIGPIPE, signal.SIGXFSZ})
+#: Signals nobody can handle.
+FIXED = frozenset({signal.SIGKILL, signal.SIGSTOP})
+AUTHENTICATION_KEY_BYTES = 32  # as multiprocessing.process.current_process() draws it
+
+
+def renew(env: dict[str, str]) -> None:
+    """Make this freshly forked process one that has just started with this environment."""
+    _environment(env)
+    _signals()
+    _randomness()
+    threading.main_thread()._set_native_id()  # type: ignore[attr-defined]  # noqa: SLF001
+    gc.enable()
+
+
+def _environment(env: dict[str, str]) -> None:
+    """Replace the environment, the C library's too, and what was read from it at the start."""
+    environ.clear()
+    environ.update(env)
+    time.tzset()
+    site.USER_BASE = site.USER_SITE = None
+    site.getusersitepackages()
+
+
+def _signals() -> None:
+    """Leave no handler, no blocked signal and no wake-up descriptor of the warm process."""
+    signal.set_wakeup_fd(-1)
+    signal.pthread_sigmask(signal.SIG_SETMASK, ())
+    for number in signal.valid_signals() - FIXED:
+        handler = _first_handler(number)
+        if signal.getsignal(number) is not handler:
+            signal.signal(number, handler)
+
+
+def _first_handler(number: int) -> signal._HANDLER:
+    if number == signal.SIGINT:
+        return signal.default_int_handler
+    return signal.SIG_IGN if number in IGNORED else signal.SIG_DFL
+
+
+def _randomness() -> None:
+    """Draw anew what loaded modules drew once; OpenSSL sees a fork by itself (RAND(7))."""
+    if random := sys.modules.get("random"):
+        random.seed()
+    if numpy_random := sys.modules.get("numpy.random"):
+        numpy_random.seed()
+    if tempfile := sys.modules.get("tempfile"):
+        tempfile._name_sequence = tempfile.tempdir = None  # type: ignore[attr-defined]  # noqa: SLF001
+    if uuid := sys.modules.get("uuid"):
+        uuid._last_timestamp = None  # type: ignore[attr-defined]  # noqa: SLF001
+    if process := sys.modules.get("multiprocessing.process"):
+        process.current_process().authkey = os.urandom(AUTHENTICATION_KEY_BYTES)

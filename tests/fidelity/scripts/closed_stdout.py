@@ -1,0 +1,6 @@
+import sys
+
+print("closed")
+sys.stdout.close()
+sys.stderr = None
+raise SystemExit("nowhere")

@@ -1,0 +1,3 @@
+before = 1
+breakpoint()
+print("after", before)

@@ -1,0 +1,4 @@
+text = """a
+b"""
+print(repr(text))
+raise ValueError

@@ -1,0 +1,1 @@
+whose = "never seen: the interpreter has it from its start"

@@ -1,0 +1,5 @@
+def deeper(level):
+    deeper(level + 1)
+
+
+deeper(0)

@@ -1,0 +1,3 @@
+where = __name__
+if where == "__main__":
+    print("run alone", __package__, __spec__.name)

@@ -1,0 +1,58 @@
+"""A place in which an ordinary user finds Python and this package, wherever root keeps its own."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[2]
+#: Debian's Python, for when ours lies in a home directory of root's.
+SYSTEM_PYTHON = "/usr/bin/python3"
+#: Prints whether a Python is new enough for the package.
+NEW_ENOUGH = "import sys; print(sys.version_info >= (3, 11))"
+
+
+def build(place: Path, uid: int) -> Path:
+    """Fill a directory with the package, `tests/security` and a Python; return the Python.
+
+    The user owns the Python's environment, as they would their own.
+    """
+    place.chmod(0o755)
+    skipped = shutil.ignore_patterns("__pycache__")
+    shutil.copytree(ROOT / "node3nb", place / "node3nb", ignore=skipped)
+    shutil.copytree(ROOT / "tests" / "security", place / "security", ignore=skipped)
+    environment = place / "environment"
+    command = [_python(), "-m", "venv", "--without-pip", str(environment)]
+    subprocess.run(command, check=True, env={}, timeout=60)
+    _give(environment, uid)
+    return environment / "bin" / "python"
+
+
+def _give(tree: Path, uid: int) -> None:
+    for directory, _, files in os.walk(tree):
+        for path in (directory, *(os.path.join(directory, file) for file in files)):
+            os.chown(path, uid, uid, follow_symlinks=False)
+
+
+def _python() -> str:
+    ours = os.path.realpath(sys.executable)
+    if _readable_by_all(ours) and _readable_by_all(sys.base_prefix):
+        return ours
+    if _readable_by_all(os.path.realpath(SYSTEM_PYTHON)):
+        asked = [SYSTEM_PYTHON, "-I", "-S", "-c", NEW_ENOUGH]
+        if subprocess.run(asked, capture_output=True, check=True, timeout=30).stdout == b"True\n":
+            return SYSTEM_PYTHON
+    if os.environ.get("CI"):
+        pytest.fail("no Python that every user can run; .ci/run has to install one")
+    pytest.skip("no Python that every user can run")
+
+
+def _readable_by_all(path: str) -> bool:
+    """Return whether everybody may go to the path and read what is there."""
+    places = [Path(path), *Path(path).parents]
+    return all(place.exists() and place.stat().st_mode & 0o005 == 0o005 for place in places)
