@@ -44,6 +44,9 @@ OWN_LIMITS = AttackClass("own limits", "loosen limits it was given, and take mor
 PROCESSES = AttackClass("processes", "fill the machine with processes")
 MEMORY = AttackClass("memory", "take more memory than its limit")
 MEMORY_FILES = AttackClass("memory as files", "take more memory than its limit, as files in memory")
+MOMENTS = AttackClass(
+    "moments", "take more memory than its limit for the moment until that is measured"
+)
 DISK = AttackClass("disk", "take more of the disk than its limit")
 TIME = AttackClass("time", "run longer than its limit, or stay after its end")
 FLOOD = AttackClass("flood", "fill the disk with what it prints")
@@ -69,23 +72,35 @@ ALL = (
     PROCESSES,
     MEMORY,
     MEMORY_FILES,
+    MOMENTS,
     DISK,
     TIME,
     FLOOD,
     TRAPS,
 )
 
-#: What the weaker levels leave open.  A job at `limits` is a process of the owner's like any
-#: other; one at `landlock` sees the host's /proc, in which command lines are open to everybody.
-_OPEN = {
-    Isolation.NAMESPACES: frozenset[AttackClass](),
-    Isolation.LANDLOCK: frozenset({LIST_PROCESSES}),
-    Isolation.LIMITS: frozenset(ALL) - {INHERITANCE, PROCESSES, MEMORY, DISK, TIME, FLOOD, TRAPS},
-}
+#: What a job at `limits` shares with its owner, for being a process of the same user.
+_SAME_USER = frozenset(
+    {
+        READ_FILES,
+        WRITE_FILES,
+        WRITE_INPUT,
+        OTHER_JOBS,
+        LIST_PROCESSES,
+        SIGNALS,
+        NETWORK,
+        UNIX_SOCKETS,
+        IPC,
+        TERMINAL,
+        OWN_LIMITS,
+    }
+)
+#: What a filter of system calls keeps from a job that nothing else does.
+_FILTERED = frozenset({PRIVILEGES, KERNEL_SURFACE})
 
 
 def not_stopped(
-    level: str, *, root: bool, cgroup: bool, slot_uid: bool = True
+    level: str, *, root: bool, cgroup: bool, seccomp: bool = True
 ) -> tuple[AttackClass, ...]:
     """Return what a job at a native level may do all the same, in the order of `ALL`.
 
@@ -97,7 +112,18 @@ def not_stopped(
         Whether root runs the provider.
     cgroup
         Whether each job is in a control group of its own.
-    slot_uid
-        Whether root's jobs run as users of their own; without effect for other users.
+    seccomp
+        Whether a filter keeps system calls from jobs at `limits`; the other levels have one.
     """
-    return tuple(each for each in ALL if each in _OPEN[Isolation(level)])
+    level = Isolation(level)
+    left = _open_by_level(level, root=root, seccomp=seccomp)
+    if not cgroup:
+        left |= {MOMENTS, MEMORY_FILES} if level is Isolation.LIMITS else {MOMENTS}
+    return tuple(each for each in ALL if each in left)
+
+
+def _open_by_level(level: Isolation, *, root: bool, seccomp: bool) -> frozenset[AttackClass]:
+    if level is Isolation.LIMITS:
+        by_user = {PRIVILEGES} if root else {READ_PROCESSES}
+        return _SAME_USER | by_user | (frozenset() if seccomp else _FILTERED)
+    return frozenset({LIST_PROCESSES} if level is Isolation.LANDLOCK else ())

@@ -136,7 +136,9 @@ def _look(name: str, workspace: Workspace, view: View) -> str | None:
     for mount, (directory, seen) in zip(("/job/", "/input/"), own, strict=True):
         if name.startswith(mount):
             below = name.removeprefix(mount)
-            return os.path.join(seen, below) if _there(directory, below) else _elsewhere(name, view)
+            if _there(directory, below):
+                return os.path.join(seen, below)
+            return None if mount == f"{seen}/" else _elsewhere(name, view)
     for directory, seen in own:
         if _there(directory, name):
             return os.path.join(seen, name)

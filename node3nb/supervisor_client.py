@@ -187,7 +187,7 @@ def _wanted(area: str, isolation: str | None, preload: tuple[str, ...]) -> Frame
         "prefixes": tuple(dict.fromkeys(prefixes)),
         "preload": preload,
         "area": area,
-        "isolation": isolation,
+        "isolation": isolation and str(isolation),
     }
 
 

@@ -10,7 +10,7 @@ from node3nb.supervisor import limits
 from node3nb.supervisor.kernel.cgroups import Group, Groups
 from node3nb.supervisor.orders import Grant, Order
 from node3nb.supervisor.sandbox import slots
-from node3nb.supervisor.sandbox.build import Sandbox, build
+from node3nb.supervisor.sandbox.build import Sandbox, SandboxError, build
 from node3nb.supervisor.sandbox.inner import Inner
 from node3nb.supervisor.sandbox.plan import ETC_NETWORK
 from node3nb.supervisor.sandbox.setup import (
@@ -86,6 +86,9 @@ class Berth:
     def message(self, order: Order, grant: Grant) -> dict[str, Any]:
         """Return what the sandbox is told of its job, once the job's files are its user's."""
         inside = self.setup.level == NAMESPACES
+        if self.group is not None:
+            # The sandbox's first process is in the group, but not the job's.
+            self.group.limit(order.memory_bytes, order.processes + inside)
         if self._slot is not None:
             slots.own((order.input, *order.writable), self._slot.uid)
         return {
@@ -100,7 +103,8 @@ class Berth:
             "etc": _etc() if self.setup.network == HOST_NETWORK else {},
             "shm_bytes": order.memory_bytes,
             "shm_files": order.disk_files,
-            "warm": order.warm and script.wants(
+            "warm": order.warm
+            and script.wants(
                 order.argv, order.env, self.setup.plan.python, preloaded=self.setup.preloaded
             ),
         }
@@ -144,7 +148,9 @@ def make(blueprint: Blueprint) -> Berth | Inner:
         It could not be built; whatever was taken is given back.
     """
     slot = slots.take() if blueprint.own_user else None
-    group = blueprint.groups.create(f"job-{os.getpid()}") if blueprint.groups else None
+    if blueprint.own_user and slot is None:
+        raise SandboxError("no user of its own is free for the job")
+    group = blueprint.groups.create(group_name(os.getpid())) if blueprint.groups else None
     setup = replace(
         blueprint.setup, uid=slot.uid if slot else 0, groups=(str(os.getpid()),) if group else ()
     )
@@ -157,6 +163,11 @@ def make(blueprint: Blueprint) -> Berth | Inner:
     if isinstance(built, Inner):
         return built
     return Berth(setup, built, group, slot)
+
+
+def group_name(keeper: int) -> str:
+    """Return the name of the control group that a keeper makes."""
+    return f"job-{keeper}"
 
 
 def _etc() -> dict[str, str]:

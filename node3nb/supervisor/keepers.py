@@ -103,6 +103,11 @@ class Keepers:
         """Every keeper."""
         return self.busy + self._parked
 
+    @property
+    def warm_pids(self) -> frozenset[int]:
+        """The process of the warm Python; empty for none."""
+        return frozenset() if self.nursery is None else frozenset({self.nursery.pid})
+
     def of_job(self, job: str) -> Kept | None:
         """Return the keeper of a job."""
         return next((kept for kept in self.busy if kept.order and kept.order.job == job), None)

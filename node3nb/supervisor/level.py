@@ -102,6 +102,9 @@ def find(plan: Plan, area: str, strongest: str) -> Level:
     groups = cgroups.find()
     if isinstance(groups, str):
         missing["cgroup"] = groups
+    else:
+        cgroups.sweep(groups)
+    slots.sweep()
     known = Setup(LIMITS, NO_NETWORK, plan, 0, (), landlock.abi(), seccomp.available())
     usable = None if isinstance(groups, str) else groups
     base = Blueprint(known, None, usable, own_user=False, area=area)
@@ -117,9 +120,7 @@ def find(plan: Plan, area: str, strongest: str) -> Level:
     return level
 
 
-def _try(
-    name: str, base: Blueprint, area: str, missing: dict[str, str]
-) -> Level | None:
+def _try(name: str, base: Blueprint, area: str, missing: dict[str, str]) -> Level | None:
     """Return the level if a job runs at it; else note why not."""
     for own_user in (True, False) if _may_have_users(name) else (False,):
         try:

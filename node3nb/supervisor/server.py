@@ -13,7 +13,7 @@ import time
 from pathlib import Path
 
 from node3nb.files.removal import remove_tree
-from node3nb.supervisor import level, limits, linux, tree, verdict
+from node3nb.supervisor import berth, level, limits, linux, tree, verdict
 from node3nb.supervisor.frames import Channel, Frame
 from node3nb.supervisor.keepers import Keepers, Kept
 from node3nb.supervisor.orders import Grant, Order
@@ -62,6 +62,7 @@ class Supervisor:
             wanted["area"],
             wanted["isolation"] or LEVELS[-1],
         )
+        self._groups = self._level.blueprint.groups
         self._keepers = Keepers(self._level.blueprint, nursery, self._let_go)
 
     def serve(self) -> None:
@@ -201,6 +202,8 @@ class Supervisor:
         kept.channel.close()
         status = self._bury(kept)
         self._keepers.forget(kept)
+        if status and self._groups is not None:
+            self._groups.remove(berth.group_name(kept.pid))
         if kept.order is None:
             return
         if kept.is_to_be_replaced:
@@ -239,6 +242,8 @@ class Supervisor:
             tree.reap()
             time.sleep(0.002)
         tree.kill_below(os.getpid())
+        if self._groups is not None:
+            self._groups.end()
         for kept in busy:
             with contextlib.suppress(OSError):
                 remove_tree(Path(kept.order.root if kept.order else os.devnull))

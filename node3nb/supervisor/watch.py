@@ -78,15 +78,18 @@ class Watch:
 
     def _check_tree(self, now: float) -> Cause | None:
         processes = tree.descendants(self._root)
-        self.memory_bytes = self._gauge.measure(processes, now)
+        self.memory_bytes = self._held(processes, now)
         self.cpu_s = max(self.cpu_s, sum(process.cpu_s for process in processes))
         if now >= self._hidden_due and tree.HAS_PROC:
             self._hidden = hidden.measure(processes, self._shm)
             self._hidden_due = now + max(HIDDEN_S, (time.monotonic() - now) * HIDDEN_SHARE)
-        self._add_hidden(processes)
+        if self._group is None:
+            self._add_hidden(processes)
         self.peak_memory_bytes = max(self.peak_memory_bytes, self.memory_bytes)
         self.peak_processes = max(self.peak_processes, len(processes))
-        return self.killed_for_memory() or self._too_much_memory() or self._too_many_tasks(processes)
+        return (
+            self.killed_for_memory() or self._too_much_memory() or self._too_many_tasks(processes)
+        )
 
     def killed_for_memory(self) -> Cause | None:
         """Return the cause if the kernel has killed a process for the memory of its group."""
@@ -94,6 +97,12 @@ class Watch:
             return None
         self.peak_memory_bytes = max(self.peak_memory_bytes, self._order.memory_bytes)
         return out_of_memory(self.peak_memory_bytes, self._order)
+
+    def _held(self, processes: list[Process], now: float) -> int:
+        """Return the tree's memory: the kernel's own count where it keeps one."""
+        if self._group is not None:
+            return self._group.memory_bytes()
+        return self._gauge.measure(processes, now)
 
     def _add_hidden(self, processes: list[Process]) -> None:
         """Count what is hidden too, once it could matter."""

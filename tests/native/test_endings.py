@@ -8,17 +8,16 @@ import signal
 import pytest
 from support.native_jobs import (
     PATIENCE_S,
-    PROGRAMS,
     Bench,
     Started,
     limits,
     linux_only,
-    processes_of,
     wait_until,
 )
+from support.native_levels import at, once
 
 from node3nb.errors import SupervisorLost
-from node3nb.jobs import ExitReason, JobState
+from node3nb.jobs import ExitReason, Isolation, JobState
 
 pytestmark = linux_only
 LONG_GRACE = limits(grace_s=PATIENCE_S)
@@ -33,15 +32,15 @@ def test_daemons_end_with_the_main_process(bench: Bench, way: str) -> None:
 
 @pytest.mark.parametrize("way", ["leaves", "reforks", "leaderless"])
 def test_daemons_end_when_the_job_is_cancelled(bench: Bench, way: str) -> None:
-    with bench.started("python", str(PROGRAMS / "daemons.py"), way, "stay") as job:
+    with bench.started_program("daemons.py", way, "stay") as job:
         job.await_line("ready")
         bench.executor.cancel(job.spec.job_id)
         assert job.result().state is JobState.CANCELLED
-        assert processes_of(job.mark) == []
+        assert job.trace.living() == []
 
 
 def test_polite_job_is_asked(bench: Bench) -> None:
-    with bench.started("python", str(PROGRAMS / "stubborn.py"), "polite", limits=LONG_GRACE) as job:
+    with bench.started_program("stubborn.py", "polite", limits=LONG_GRACE) as job:
         job.await_line("ready")
         bench.executor.cancel(job.spec.job_id)
         result = job.result()
@@ -50,7 +49,7 @@ def test_polite_job_is_asked(bench: Bench) -> None:
 
 
 def test_deaf_job_is_killed(bench: Bench) -> None:
-    with bench.started("python", str(PROGRAMS / "stubborn.py"), "deaf") as job:
+    with bench.started_program("stubborn.py", "deaf") as job:
         job.await_line("ready")
         bench.executor.cancel(job.spec.job_id)
         bench.executor.cancel(job.spec.job_id)
@@ -59,11 +58,9 @@ def test_deaf_job_is_killed(bench: Bench) -> None:
 
 
 def test_stopped_job_hears_that_it_is_asked(bench: Bench) -> None:
-    with bench.started(
-        "python", str(PROGRAMS / "stubborn.py"), "stopped", limits=LONG_GRACE
-    ) as job:
+    with bench.started_program("stubborn.py", "stopped", limits=LONG_GRACE) as job:
         job.await_line("ready")
-        wait_until(lambda: all(_stopped(pid) for pid in processes_of(job.mark)))
+        wait_until(lambda: _stopped(job.main))
         bench.executor.cancel(job.spec.job_id)
         result = job.result()
     assert (result.reason, result.signal) == (ExitReason.CANCELLED, signal.SIGTERM)
@@ -79,15 +76,17 @@ def test_cancelled_before_it_starts(bench: Bench) -> None:
     assert (result.state, result.reason) == (JobState.CANCELLED, ExitReason.CANCELLED)
 
 
+@once
 def test_cancel_of_nobody(bench: Bench) -> None:
     bench.executor.cancel("never-heard-of")
     assert bench.run("true").ok
 
 
+@at(Isolation.LIMITS)
 @pytest.mark.parametrize("group", ["", "group"])
 def test_job_that_kills_its_keeper(bench: Bench, group: str) -> None:
     """The one job is lost, its daemon gone; the others don't notice."""
-    with bench.started("python", str(PROGRAMS / "stubborn.py"), "polite") as other:
+    with bench.started_program("stubborn.py", "polite") as other:
         other.await_line("ready")
         result = bench.program("keeper_attacks.py", "SIGKILL", group)
         assert result.reason is ExitReason.LOST
@@ -98,15 +97,26 @@ def test_job_that_kills_its_keeper(bench: Bench, group: str) -> None:
         assert other.result().exit_code == 3
 
 
+@at(Isolation.LIMITS)
 def test_job_that_stops_its_keeper(bench: Bench) -> None:
     """Nobody would keep its limits any more, so it ends."""
     assert bench.program("keeper_attacks.py", "SIGSTOP").reason is ExitReason.LOST
 
 
+@at(Isolation.LANDLOCK, Isolation.NAMESPACES)
+@pytest.mark.parametrize("signal_name", ["SIGKILL", "SIGSTOP"])
+def test_job_that_can_not_reach_its_keeper(bench: Bench, signal_name: str) -> None:
+    """What it calls its parent is out of its reach, or the deaf first process of its namespace."""
+    result = bench.program("keeper_attacks.py", signal_name, limits=limits(timeout_s=1))
+    assert result.stdout == "ready\n"
+    assert result.reason in {ExitReason.EXITED, ExitReason.TIMED_OUT}
+    assert result.exit_code != 0
+
+
 def test_close_ends_everything(own_bench: Bench) -> None:
     with (
-        own_bench.started("python", str(PROGRAMS / "daemons.py"), "leaves", "stay") as one,
-        own_bench.started("python", str(PROGRAMS / "stubborn.py"), "deaf") as two,
+        own_bench.started_program("daemons.py", "leaves", "stay") as one,
+        own_bench.started_program("stubborn.py", "deaf") as two,
     ):
         one.await_line("ready")
         two.await_line("ready")
@@ -116,12 +126,12 @@ def test_close_ends_everything(own_bench: Bench) -> None:
 
 
 def test_supervisor_killed(own_bench: Bench) -> None:
-    with own_bench.started("python", str(PROGRAMS / "daemons.py"), "leaves", "stay") as job:
+    with own_bench.started_program("daemons.py", "leaves", "stay") as job:
         job.await_line("ready")
         os.kill(own_bench.executor._client.pid, signal.SIGKILL)  # type: ignore[attr-defined]
         with pytest.raises(SupervisorLost):
             job.result()
-        wait_until(lambda: not processes_of(job.mark))
+        wait_until(lambda: not job.trace.living())
     assert own_bench.run("true").ok
 
 
@@ -129,4 +139,4 @@ def _assert_lost(*jobs: Started) -> None:
     for job in jobs:
         with pytest.raises(SupervisorLost):
             job.result()
-        assert processes_of(job.mark) == []
+        assert job.trace.living() == []

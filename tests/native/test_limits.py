@@ -7,7 +7,7 @@ import time
 import pytest
 from support.native_jobs import GIB, MIB, Bench, limits, linux_only
 
-from node3nb.jobs import ExitReason, JobResult, JobState
+from node3nb.jobs import ExitReason, JobResult, JobState, Start
 
 pytestmark = linux_only
 
@@ -15,9 +15,11 @@ pytestmark = linux_only
 WAYS = ["one", "many", "fast", "shared", "single", "leaderless", "given_back", "file_in_memory"]
 
 
-def memory(bench: Bench, way: str, mib: int, limit_mib: int = 192) -> JobResult:
+def memory(
+    bench: Bench, way: str, mib: int, limit_mib: int = 192, start: Start = Start.AUTO
+) -> JobResult:
     caps = limits(memory_bytes=limit_mib * MIB, disk_bytes=4 * GIB)
-    return bench.program("memory.py", way, str(mib), limits=caps)
+    return bench.program("memory.py", way, str(mib), limits=caps, start=start)
 
 
 @pytest.mark.parametrize("way", WAYS)
@@ -34,8 +36,9 @@ def test_refused_allocation_that_the_program_survives(bench: Bench) -> None:
     assert result.stdout == "refused\n"
 
 
-def test_memory_shared_after_a_fork_counts_once(bench: Bench) -> None:
-    result = memory(bench, "forked", 100, 256)
+@pytest.mark.parametrize("start", Start)
+def test_memory_shared_after_a_fork_counts_once(bench: Bench, start: Start) -> None:
+    result = memory(bench, "forked", 100, 256, start)
     assert result.ok, result
     assert 100 * MIB < result.usage.peak_memory_bytes < 256 * MIB
     assert result.usage.peak_processes == 9
@@ -62,9 +65,15 @@ def test_wall_clock(bench: Bench, way: str) -> None:
 
 @pytest.mark.parametrize("way", ["processes", "threads"])
 def test_too_many_tasks(bench: Bench, way: str) -> None:
-    result = bench.program("fork_bomb.py", way, limits=limits(processes=60, memory_bytes=GIB))
-    assert result.reason is ExitReason.SIGNALED
-    assert "its limit is 60" in result.message
+    """A control group refuses what is too much; without one the job ends for it."""
+    caps = limits(processes=60, memory_bytes=GIB, timeout_s=1)
+    result = bench.program("fork_bomb.py", way, limits=caps)
+    if "cgroup" in result.layers:
+        assert result.usage.peak_processes <= 60
+        assert "BlockingIOError" in result.stderr or "can't start new thread" in result.stderr
+    else:
+        assert result.reason is ExitReason.SIGNALED
+        assert "its limit is 60" in result.message
 
 
 @pytest.mark.parametrize("way", ["pieces", "one_file", "long_path", "closed", "removed"])

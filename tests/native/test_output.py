@@ -8,14 +8,16 @@ import re
 from pathlib import Path
 
 import pytest
-from support.native_jobs import PROGRAMS, Bench, Started, limits, wait_until
+from support.native_jobs import Bench, Started, limits, wait_until
+from support.native_levels import at, once
 
-from node3nb.jobs import ExitReason
+from node3nb.jobs import ExitReason, Isolation
 from node3nb.supervisor.capped_log import REWRITE_S, CappedLog
 
 GAP = re.compile(r"\n\[\.\.\. (\d+) bytes left out \.\.\.\]\n")
 
 
+@once
 def test_head_and_tail_are_kept(bench: Bench) -> None:
     size, cap = 1 << 20, 10_001
     result = bench.program("printing.py", "counted", str(size), limits=limits(log_bytes=cap))
@@ -27,12 +29,14 @@ def test_head_and_tail_are_kept(bench: Bench) -> None:
     assert tail.endswith(f"{size // 16 - 1:015}\n")
 
 
+@once
 def test_exactly_the_cap_is_whole(bench: Bench) -> None:
     result = bench.program("printing.py", "counted", "16384", limits=limits(log_bytes=16384))
     assert not result.stdout_truncated
     assert result.stdout.splitlines() == [f"{number:015}" for number in range(1024)]
 
 
+@once
 def test_binary_output_is_no_trouble(bench: Bench) -> None:
     result = bench.program("printing.py", "binary")
     assert result.ok
@@ -42,15 +46,14 @@ def test_binary_output_is_no_trouble(bench: Bench) -> None:
 
 
 def test_log_can_be_read_while_the_job_runs(bench: Bench) -> None:
-    with bench.started("python", str(PROGRAMS / "printing.py"), "trickle") as job:
+    with bench.started_program("printing.py", "trickle") as job:
         job.await_line("first")
         assert not job.outcome.done()
 
 
+@once
 def test_flood(bench: Bench) -> None:
-    with bench.started(
-        "python", str(PROGRAMS / "printing.py"), "flood", limits=limits(log_bytes=4096)
-    ) as job:
+    with bench.started_program("printing.py", "flood", limits=limits(log_bytes=4096)) as job:
         wait_until(lambda: "left out" in job.workspace.read_log("stdout", 1 << 20).decode())
         assert (job.workspace.log / "stdout").stat().st_size < 5000
         result = job.result()
@@ -60,6 +63,7 @@ def test_flood(bench: Bench) -> None:
     assert len(result.stdout) < 4200
 
 
+@at(Isolation.LIMITS)
 @pytest.mark.parametrize("trap", ["fifo", "link", "huge"])
 def test_log_that_the_job_swapped(bench: Bench, trap: str) -> None:
     """At a level that can't keep a job from its log, the log must not harm its reader."""
@@ -111,6 +115,7 @@ class TestCappedLog:
         log.close()
 
 
+@once
 def test_order_of_both_streams_is_each_its_own(bench: Bench) -> None:
     def prepare(job: Started) -> None:
         (job.workspace.job / "a.py").write_text(

@@ -1,4 +1,4 @@
-"""A job that puts something where the archive of its outputs would go."""
+"""A job that puts something where the archive of its outputs would go, if it reaches it."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import pytest
 from node3nb.execution import perform
 from node3nb.executor import SilentReporter
 from node3nb.files import workspace
-from node3nb.jobs import JobSpec
+from node3nb.jobs import Isolation, JobSpec
 from node3nb.native_executor import NativeExecutor
 
 SCRIPT = """
@@ -24,7 +24,7 @@ open("../output/kept", "w").write("kept")
 
 @pytest.fixture
 def native() -> Iterator[NativeExecutor]:
-    executor = NativeExecutor()
+    executor = NativeExecutor(Isolation.LIMITS)
     yield executor
     executor.close()
 

@@ -11,11 +11,9 @@ import pytest
 from support.native_jobs import (
     GIB,
     MIB,
-    PROGRAMS,
     Bench,
     limits,
     linux_only,
-    processes_of,
     wait_until,
 )
 from support.native_owner import owner
@@ -58,31 +56,31 @@ def test_limits(bench: Bench) -> None:
 
 def test_daemon_that_was_seen_ends_with_its_job(bench: Bench) -> None:
     """It hangs from init when it is to be found: only its group tells whose it is."""
-    with bench.started("python", str(PROGRAMS / "daemons.py"), "leaves_slowly") as job:
-        wait_until(lambda: len(processes_of(job.mark)) == 3)
+    with bench.started_program("daemons.py", "leaves_slowly") as job:
+        wait_until(lambda: len(job.trace.living()) == 3)
         looks = len(job.listener.usages)
         wait_until(lambda: len(job.listener.usages) > looks + 1)
         (job.workspace.job / "go").touch()
         assert job.result().ok
-        assert processes_of(job.mark) == []
+        assert job.trace.living() == []
 
 
 def test_cancel(bench: Bench) -> None:
-    with bench.started("python", str(PROGRAMS / "stubborn.py"), "deaf") as job:
+    with bench.started_program("stubborn.py", "deaf") as job:
         job.await_line("ready")
         bench.executor.cancel(job.spec.job_id)
         assert job.result().reason is ExitReason.CANCELLED
-        assert processes_of(job.mark) == []
+        assert job.trace.living() == []
 
 
 def test_keeper_killed(bench: Bench) -> None:
-    with bench.started("python", str(PROGRAMS / "stubborn.py"), "deaf") as job:
+    with bench.started_program("stubborn.py", "deaf") as job:
         job.await_line("ready")
-        (main,) = processes_of(job.mark)
+        (main,) = job.trace.living()
         stat = Path(f"/proc/{main}/stat").read_text().rpartition(")")[2].split()
         os.kill(int(stat[1]), signal.SIGKILL)
         assert job.result().reason is ExitReason.LOST
-        assert processes_of(job.mark) == []
+        assert job.trace.living() == []
 
 
 @pytest.mark.parametrize("deed", ["sleep", "fork_unseen"])

@@ -1,7 +1,7 @@
 """Owns an executor with one job in it, and does to itself what its arguments say.
 
 Arguments: directory of the workspace, mark of the job, seconds the job may run, what to do,
-program to take for the supervisor, if another.
+isolation level, program to take for the supervisor; the last two may be empty.
 Prints what it has to tell as lines of JSON.
 """
 
@@ -19,6 +19,7 @@ from pathlib import Path
 from node3nb import JobSpec, NativeExecutor, ResourceLimits, supervisor_client
 from node3nb.executor import SilentReporter
 from node3nb.files import workspace
+from node3nb.jobs import Isolation
 
 PROGRAMS = Path(__file__).parent
 
@@ -89,17 +90,19 @@ def run_in_child() -> None:
 signal.alarm(110)
 area, mark, timeout_s, deed = Path(sys.argv[1]), sys.argv[2], float(sys.argv[3]), sys.argv[4]
 way = "leaves"
-if sys.argv[5]:
+if sys.argv[6]:
     # Where orphans can't be adopted a daemon has to be seen once before it leaves its parent.
     way = "leaves_slowly"
-    supervisor_client.PROGRAM = Path(sys.argv[5])
-executor = NativeExecutor()
+    supervisor_client.PROGRAM = Path(sys.argv[6])
+executor = NativeExecutor(Isolation(sys.argv[5]) if sys.argv[5] else None)
 place = workspace.create(area, "place")
 spec = JobSpec(
-    ("python", str(PROGRAMS / "daemons.py"), way, "stay"),
+    ("python", "daemons.py", way, "stay"),
+    files={name: (PROGRAMS / name).read_text() for name in ("daemons.py", "bounded.py")},
     environment={"NODE3_TEST_MARK": mark},
     limits=ResourceLimits(timeout_s=timeout_s, grace_s=0.2),
 )
+place.write_files(spec)
 outcome = []
 thread = threading.Thread(
     target=lambda: outcome.append(executor.run(spec, place, Listener())), daemon=True

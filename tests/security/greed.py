@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import time
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 from security.jobs_at_level import QUIET, Jobs
-from security.table import ATTACKS, GREEDY_PROGRAM
+from security.table import GREEDY_PROGRAM as PROGRAM
 
 from node3nb.files.workspace import Workspace
 from node3nb.jobs import MIB, JobResult, ResourceLimits
@@ -24,6 +24,8 @@ LIMITS = {
     "memory_shared": replace(QUIET, memory_bytes=128 * MIB),
     "memory_as_file": replace(QUIET, memory_bytes=128 * MIB),
     "memory_as_named_file": replace(QUIET, memory_bytes=128 * MIB),
+    "memory_in_tmp": replace(QUIET, memory_bytes=128 * MIB, disk_bytes=128 * MIB),
+    "removed_files": replace(QUIET, disk_bytes=32 * MIB),
     "one_file": replace(QUIET, disk_bytes=32 * MIB),
     "many_files": replace(QUIET, disk_files=500),
     "deep_tree": QUIET,
@@ -33,18 +35,50 @@ LIMITS = {
 }
 
 
+#: Attacks that are seen in how far others got, by the names of the others.
+DERIVED = {"memory_for_a_moment": ("memory_of_one", "memory_of_many", "memory_shared")}
+#: What those are, as the page tells it.
+TOLD = {"memory_for_a_moment": "More memory than the limit, before that is noticed."}
+#: What the interpreter's own files in memory may add to what is measured, in bytes.
+SLACK_BYTES = 16 * MIB
+
+
+@dataclass(frozen=True, slots=True)
+class End:
+    """How one attack ended."""
+
+    #: Whether it reached its aim.
+    reached: bool
+    #: Whether it was over its limit of memory at any time.
+    over: bool
+    #: What happened, in words.
+    told: str
+
+
 def attack(jobs: Jobs) -> dict[str, dict[str, str]]:
     """Run every such attack, each in its own job."""
-    names = [each.name for each in ATTACKS if each.program == GREEDY_PROGRAM]
     with ThreadPoolExecutor(AT_ONCE) as pool:
-        return dict(zip(names, pool.map(lambda name: _attack(jobs, name), names), strict=True))
+        ends = dict(zip(LIMITS, pool.map(lambda name: _attack(jobs, name), LIMITS), strict=True))
+    found = {name: _outcome(end.reached, end.told) for name, end in ends.items()}
+    return found | {name: _moment(sources, ends) for name, sources in DERIVED.items()}
 
 
-def _attack(jobs: Jobs, name: str) -> dict[str, str]:
+def _attack(jobs: Jobs, name: str) -> End:
+    limits = LIMITS[name]
     with jobs.place() as place:
-        result = jobs.run(place, GREEDY_PROGRAM, (name,), {}, LIMITS[name])
-        outcome = "succeeded" if _succeeded(name, place) else "stopped"
-        return {"outcome": outcome, "detail": _told(result, LIMITS[name])}
+        result = jobs.run(place, PROGRAM, (name,), {}, limits)
+        over = result.usage.peak_memory_bytes > limits.memory_bytes + SLACK_BYTES
+        return End(_succeeded(name, place), over, _told(result, limits))
+
+
+def _outcome(succeeded: bool, told: str) -> dict[str, str]:
+    return {"outcome": "succeeded" if succeeded else "stopped", "detail": told}
+
+
+def _moment(sources: tuple[str, ...], ends: dict[str, End]) -> dict[str, str]:
+    """Return whether any of the attacks passed its limit, though it was stopped then."""
+    passed = any(ends[name].over for name in sources)
+    return _outcome(passed, "; ".join(ends[name].told for name in sources))
 
 
 def _succeeded(name: str, place: Workspace) -> bool:

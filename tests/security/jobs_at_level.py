@@ -19,7 +19,7 @@ from node3nb import NativeExecutor
 from node3nb.executor import SilentReporter
 from node3nb.files import workspace
 from node3nb.files.workspace import Workspace
-from node3nb.jobs import MIB, Isolation, JobResult, JobSpec, ResourceLimits
+from node3nb.jobs import MIB, Isolation, JobResult, JobSpec, ResourceLimits, Start
 
 ATTACKS = Path(__file__).with_name("attacks")
 OTHER_JOB = Path(__file__).with_name("other_job.py")
@@ -35,7 +35,10 @@ class Jobs:
     """Runs the programs of attacks as jobs at one level."""
 
     def __init__(self, level: str, area: Path) -> None:
-        self._executor = _executor(level)
+        self._executor = NativeExecutor(isolation=Isolation(level) if level else None)
+        self._executor.available()
+        #: Layers that are off, with the reason.
+        self.missing = self._executor.missing_layers()
         self._area = area
         self._names = itertools.count()
         #: The last result, which says what the level is made of.
@@ -80,6 +83,7 @@ class Jobs:
             ("python", OTHER_JOB.name),
             files={OTHER_JOB.name: OTHER_JOB.read_text()},
             environment=hidden,
+            start=Start.EXEC,
             limits=replace(QUIET, timeout_s=2 * PATIENCE_S),
         )
         with self.place() as place:
@@ -93,15 +97,6 @@ class Jobs:
             finally:
                 self._executor.cancel(spec.job_id)
                 thread.join()
-
-
-def _executor(level: str) -> NativeExecutor:
-    try:
-        return NativeExecutor(isolation=Isolation(level) if level else None)
-    except TypeError:
-        if level != Isolation.LIMITS:
-            raise
-        return NativeExecutor()
 
 
 def _await_ready(place: Workspace, thread: threading.Thread) -> None:

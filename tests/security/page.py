@@ -9,6 +9,7 @@ import ast
 from collections.abc import Iterator
 from pathlib import Path
 
+from security import greed
 from security.table import ATTACKS, LANDLOCK, LIMITS, NAMESPACES, Attack, Gap
 
 from node3nb.attack_classes import ALL, AttackClass
@@ -39,7 +40,15 @@ def _cell(kind: AttackClass, level: str) -> str:
     attacks = [attack for attack in ATTACKS if attack.kind is kind]
     gaps = [gap for attack in attacks for gap in attack.gaps if level in gap.levels]
     always = {f"**not stopped**: {gap.why}": None for gap in gaps if gap == _everywhere(gap)}
-    return "; ".join(always or dict.fromkeys(map(_why, gaps))) or "stopped"
+    return "; ".join(always or _conditional(gaps)) or "stopped"
+
+
+def _conditional(gaps: list[Gap]) -> list[str]:
+    """Tell each reason once, where it holds most widely."""
+    widest: dict[str, Gap] = {}
+    for gap in sorted(gaps, key=lambda each: len(each.unless)):
+        widest.setdefault(gap.why, gap)
+    return [_why(gap) for gap in widest.values()]
 
 
 def _everywhere(gap: Gap) -> Gap:
@@ -74,7 +83,7 @@ def _docstrings() -> dict[str, str]:
         for node in ast.parse(path.read_text()).body:
             if isinstance(node, ast.FunctionDef):
                 found[node.name] = (ast.get_docstring(node) or "").partition("\n")[0]
-    return found
+    return found | greed.TOLD
 
 
 if __name__ == "__main__":

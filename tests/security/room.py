@@ -21,7 +21,6 @@ from security.table import ATTACKS, QUIET_PROGRAMS
 from security.targets import Targets, stand
 
 from node3nb.files.workspace import Workspace
-from node3nb.jobs import JobResult
 
 Outcomes = dict[str, dict[str, str]]
 
@@ -36,16 +35,17 @@ def main(level: str, area: Path) -> None:
         with jobs.other() as other:
             found = _quiet(jobs, area / "quiet", other, as_job=True)
         found |= greed.attack(jobs)
-        print(json.dumps(_facts(jobs.last) | {"found": found, "plain": plain}))
+        print(json.dumps(_facts(jobs) | {"found": found, "plain": plain}))
 
 
-def _facts(result: JobResult | None) -> dict[str, Any]:
+def _facts(jobs: Jobs) -> dict[str, Any]:
+    """Return what the last job's result says of its level."""
+    result = jobs.last
     assert result is not None
-    layers = getattr(result, "layers", ())
     return {
         "isolation": result.isolation,
-        "layers": sorted(layers),
-        "memory_enforced_by": result.memory_enforced_by,
+        "layers": sorted({*result.layers, result.memory_enforced_by}),
+        "missing": jobs.missing,
         "root": not os.geteuid(),
     }
 

@@ -68,8 +68,8 @@ class Room:
         self.found: dict[str, dict[str, str]] = report["found"]
         self.plain: dict[str, dict[str, str]] = report["plain"]
         self.level: str = report["isolation"]
-        layers = frozenset(report["layers"]) | {report["memory_enforced_by"]}
-        self.setting = Setting(self.level, report["root"], layers)
+        self.missing: dict[str, str] = report["missing"]
+        self.setting = Setting(self.level, report["root"], frozenset(report["layers"]))
 
     def plain_outcome(self, name: str) -> str:
         """Return what comes of an attack where nothing stops it; "" where that is not tried."""
@@ -101,10 +101,14 @@ class House:
         area.mkdir(mode=0o711)
         if not os.geteuid():
             os.chown(area, uid, uid)
+            reachable.give(self._shared_python().parent.parent, uid)
         command = [*self._confinement(scenario, uid), *self._command(scenario, area)]
-        return self._run(command, scenario, uid)
+        try:
+            return self._run(command, scenario, area, uid)
+        except subprocess.TimeoutExpired as late:
+            return f"{scenario.name}: {late}"
 
-    def _run(self, command: list[str], scenario: Scenario, uid: int) -> Room | str:
+    def _run(self, command: list[str], scenario: Scenario, area: Path, uid: int) -> Room | str:
         told = self._place / f"{scenario.name}.err"
         changes_user = not os.geteuid() and scenario.confined_by != "containerlike.py"
         who = {"user": uid, "group": uid, "extra_groups": ()} if changes_user else {}
@@ -114,7 +118,7 @@ class House:
                 stdin=subprocess.DEVNULL,
                 stdout=subprocess.PIPE,
                 stderr=stderr,
-                env={"PYTHONPATH": str(self._place), "PYTHONDONTWRITEBYTECODE": "1"},
+                env=self._environment(area),
                 cwd="/",
                 timeout=PATIENCE_S,
                 check=False,
@@ -124,14 +128,25 @@ class House:
             return f"{scenario.name}: {told.read_text()[-2000:]}"
         return Room(json.loads(ran.stdout))
 
+    def _environment(self, area: Path) -> dict[str, str]:
+        return {
+            "PYTHONPATH": str(self._place),
+            "PYTHONDONTWRITEBYTECODE": "1",
+            "NODE3_HOME": str(area),
+        }
+
     def _command(self, scenario: Scenario, area: Path) -> list[str]:
         level = scenario.level if scenario.forced else FOUND
         return [self._interpreter(scenario), "-m", "security.room", str(area), level]
 
     def _interpreter(self, scenario: Scenario) -> str:
+        return sys.executable if scenario.own_python else str(self._shared_python())
+
+    def _shared_python(self) -> Path:
+        """Return the Python that every user can run."""
         if self._python is None:
-            self._python = reachable.build(self._place, os.geteuid() and os.getuid() or ORDINARY)
-        return sys.executable if scenario.own_python else str(self._python)
+            self._python = reachable.build(self._place)
+        return self._python
 
     def _confinement(self, scenario: Scenario, uid: int) -> list[str]:
         if not scenario.confined_by:

@@ -5,13 +5,15 @@ What is not named here as a gap is expected to be stopped.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from node3nb import attack_classes as classes
 from node3nb.attack_classes import AttackClass
 from node3nb.jobs import Isolation
 
 NAMESPACES, LANDLOCK, LIMITS = Isolation.NAMESPACES, Isolation.LANDLOCK, Isolation.LIMITS
+#: Layers that decide over some attacks, as `JobResult.layers` names them.
+SECCOMP, CGROUP = "seccomp", "cgroup"
 #: The attacks that end their job, one job each.
 GREEDY_PROGRAM = "attacks_greed.py"
 
@@ -73,8 +75,19 @@ class Attack:
 SAME_USER = (Gap((LIMITS,), "the job is a process of the same user"),)
 SAME_NETWORK = (Gap((LIMITS,), "the job shares the host's network"),)
 SAME_IPC = (Gap((LIMITS,), "the job shares the host's IPC objects"),)
-NO_FILTER = (Gap((LIMITS,), "nothing keeps the job from asking the kernel"),)
-STILL_ROOT = (Gap((LIMITS,), "the job keeps root's powers", root=True),)
+SAME_POWERS = (Gap((LIMITS,), "the job is a process of the same user", root=False),)
+SAME_POWERS_UNFILTERED = (replace(SAME_POWERS[0], unless=frozenset({SECCOMP})),)
+NO_FILTER = (
+    Gap((LIMITS,), "nothing keeps the job from asking the kernel", unless=frozenset({SECCOMP})),
+)
+STILL_ROOT = (Gap((LIMITS,), "what belongs to root is the job's to write", root=True),)
+MEASURED = (
+    Gap(
+        (NAMESPACES, LANDLOCK, LIMITS),
+        "the job is measured twenty times a second and ended then",
+        unless=frozenset({CGROUP}),
+    ),
+)
 PROCESS_LIST = (Gap((LANDLOCK, LIMITS), "the job sees the host's /proc"),)
 
 
@@ -92,7 +105,11 @@ _FILES = (
         SAME_USER,
     ),
     *_attacks(
-        "attacks_files.py", classes.READ_FILES, "read_shadow", SAME_USER, "a provider run by root"
+        "attacks_files.py",
+        classes.READ_FILES,
+        "read_shadow open_disk",
+        SAME_USER,
+        "a provider run by root",
     ),
     *_attacks(
         "attacks_files.py",
@@ -114,9 +131,16 @@ _PROCESSES = (
     *_attacks(
         "attacks_processes.py",
         classes.READ_PROCESSES,
-        "read_environ read_memory read_memory_by_call trace take_descriptor",
-        SAME_USER,
+        "read_environ read_memory",
+        SAME_POWERS,
     ),
+    *_attacks(
+        "attacks_processes.py",
+        classes.READ_PROCESSES,
+        "read_memory_by_call trace take_descriptor",
+        SAME_POWERS_UNFILTERED,
+    ),
+    *_attacks("attacks_processes.py", classes.OWN_LIMITS, "open_keepers_memory", SAME_POWERS),
     *_attacks("attacks_processes.py", classes.LIST_PROCESSES, "list_command_lines", PROCESS_LIST),
     *_attacks("attacks_processes.py", classes.SIGNALS, "kill_owner signal_everybody", SAME_USER),
     *_attacks(
@@ -143,7 +167,7 @@ _SOCKETS = (
     *_attacks(
         "attacks_network.py",
         classes.KERNEL_SURFACE,
-        "virtual_machine_socket crypto_socket",
+        "virtual_machine_socket crypto_socket netfilter_socket",
         NO_FILTER,
         "a kernel with that family of sockets",
     ),
@@ -151,8 +175,6 @@ _SOCKETS = (
         "attacks_network.py",
         classes.NETWORK,
         "packet_socket",
-        STILL_ROOT,
-        "a provider run by root",
     ),
     *_attacks("attacks_network.py", classes.IPC, "system_v_memory", SAME_IPC),
     *_attacks(
@@ -170,11 +192,9 @@ _KERNEL = (
     *_attacks(
         "attacks_kernel.py",
         classes.PRIVILEGES,
-        "mount make_device own_for_another write_sysctl",
-        STILL_ROOT,
-        "a provider run by root, with all its powers",
+        "mount make_device own_for_another setuid_program",
     ),
-    *_attacks("attacks_kernel.py", classes.PRIVILEGES, "setuid_program"),
+    *_attacks("attacks_kernel.py", classes.PRIVILEGES, "write_sysctl", STILL_ROOT),
     *_attacks(
         "attacks_kernel.py",
         classes.KERNEL_SURFACE,
@@ -194,17 +214,26 @@ _KERNEL = (
         "attacks_kernel.py",
         classes.TERMINAL,
         "type_in_terminal",
-        SAME_USER,
+        NO_FILTER,
         "a kernel that allows TIOCSTI",
     ),
     *_attacks(
         "attacks_kernel.py",
         classes.OWN_LIMITS,
         "raise_limits",
-        STILL_ROOT,
-        "a provider run by root, with all its powers",
+        needs="a provider run by root, with CAP_SYS_RESOURCE",
     ),
     *_attacks("attacks_kernel.py", classes.OWN_LIMITS, "lower_oom_score", SAME_USER),
+    *_attacks(
+        "attacks_kernel.py",
+        classes.OWN_LIMITS,
+        "leave_control_group",
+        STILL_ROOT,
+        "a provider run by root, with control groups",
+    ),
+    *_attacks(
+        "attacks_kernel.py", classes.OWN_LIMITS, "take_priority", needs="a provider run by root"
+    ),
     *_attacks(
         "attacks_kernel.py",
         classes.OWN_LIMITS,
@@ -218,15 +247,22 @@ _GREED = (
     *_attacks(
         GREEDY_PROGRAM,
         classes.MEMORY,
-        "memory_of_one memory_of_many memory_shared memory_as_file",
+        "memory_of_one memory_of_many memory_shared memory_as_file memory_in_tmp",
     ),
     *_attacks(
         GREEDY_PROGRAM,
         classes.MEMORY_FILES,
         "memory_as_named_file",
-        (Gap((LIMITS,), "files in the host's /dev/shm are not watched"),),
+        (
+            Gap(
+                (LIMITS,),
+                "files in the host's /dev/shm are not watched",
+                unless=frozenset({CGROUP}),
+            ),
+        ),
     ),
-    *_attacks(GREEDY_PROGRAM, classes.DISK, "one_file many_files deep_tree"),
+    *_attacks(GREEDY_PROGRAM, classes.MOMENTS, "memory_for_a_moment", MEASURED),
+    *_attacks(GREEDY_PROGRAM, classes.DISK, "one_file removed_files many_files deep_tree"),
     *_attacks(GREEDY_PROGRAM, classes.TIME, "endless_time daemon"),
     *_attacks(GREEDY_PROGRAM, classes.FLOOD, "flood"),
 )
@@ -235,9 +271,10 @@ _TRAPS = _attacks(
     classes.TRAPS,
     "trap_link trap_directory trap_hard_link trap_pipe trap_device trap_hole trap_names",
 )
+_SWAP = _attacks("attacks_swap.py", classes.TRAPS, "trap_output_directory")
 
 #: All attacks, in the order of the page.
-ATTACKS = (*_FILES, *_PROCESSES, *_SOCKETS, *_KERNEL, *_GREED, *_TRAPS)
+ATTACKS = (*_FILES, *_PROCESSES, *_SOCKETS, *_KERNEL, *_GREED, *_TRAPS, *_SWAP)
 #: Programs whose attacks leave their job alive: all of one program are tried in one job.
 QUIET_PROGRAMS = tuple(
     dict.fromkeys(each.program for each in ATTACKS if each.program != GREEDY_PROGRAM)

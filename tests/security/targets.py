@@ -146,10 +146,10 @@ class Targets:
             (self._connection_file, "connection"),
             (self._host_tmp_file, "tmp"),
             (self._host_shm_file, "shm"),
-            (self.home / ".bashrc", "startup"),
         ):
             path.parent.mkdir(parents=True, exist_ok=True)
             path.write_text(self.secret(name))
+        (self.home / ".bashrc").touch()
         for path in (self._host_tmp_file, self._host_shm_file):
             self._stack.callback(path.unlink, missing_ok=True)
             self._stack.callback(_planted(path).unlink, missing_ok=True)

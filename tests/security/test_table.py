@@ -6,12 +6,10 @@ import ast
 import itertools
 
 import pytest
-from security import page
-from security.table import ATTACKS, LANDLOCK, LIMITS, NAMESPACES, Setting
+from security import greed, page
+from security.table import ATTACKS, CGROUP, LANDLOCK, LIMITS, NAMESPACES, SECCOMP, Setting
 
 from node3nb import attack_classes
-
-CGROUP, SLOT = "cgroup", "slot-uid"
 
 
 def test_page_is_up_to_date() -> None:
@@ -26,11 +24,12 @@ def test_every_attack_is_in_the_table() -> None:
         for node in ast.parse(path.read_text()).body
         if isinstance(node, ast.FunctionDef) and _is_attack(node, path.name)
     }
-    assert {(each.name, each.program) for each in ATTACKS} == written
+    derived = {(name, greed.PROGRAM) for name in greed.DERIVED}
+    assert {(each.name, each.program) for each in ATTACKS} == written | derived
 
 
 def _is_attack(node: ast.FunctionDef, program: str) -> bool:
-    if program != "attacks_greed.py":
+    if program != greed.PROGRAM:
         return any(isinstance(each, ast.Name) for each in node.decorator_list)
     return not node.args.args and node.name != "reach"
 
@@ -45,12 +44,15 @@ def test_every_class_is_tried() -> None:
 
 
 @pytest.mark.parametrize(
-    ("level", "root", "cgroup", "slot_uid"),
-    itertools.product((NAMESPACES, LANDLOCK, LIMITS), *[(False, True)] * 3),
+    ("level", "root", "cgroup", "seccomp"),
+    [
+        *itertools.product((NAMESPACES, LANDLOCK), *[(False, True)] * 2, (True,)),
+        *itertools.product((LIMITS,), *[(False, True)] * 3),
+    ],
 )
-def test_what_owners_are_told(level: str, *, root: bool, cgroup: bool, slot_uid: bool) -> None:
-    on = {CGROUP: cgroup, SLOT: slot_uid}
+def test_what_owners_are_told(level: str, *, root: bool, cgroup: bool, seccomp: bool) -> None:
+    on = {CGROUP: cgroup, SECCOMP: seccomp}
     setting = Setting(level, root, frozenset(name for name in on if on[name]))
-    told = attack_classes.not_stopped(level, root=root, cgroup=cgroup, slot_uid=slot_uid)
+    told = attack_classes.not_stopped(level, root=root, cgroup=cgroup, seccomp=seccomp)
     seen = {attack.kind for attack in ATTACKS if attack.gap(setting)}
     assert told == tuple(kind for kind in attack_classes.ALL if kind in seen)

@@ -30,7 +30,10 @@ def judge(output: Path, secret: str) -> dict[str, bool]:
         kept = [file.path for file in collect(output, LIMITS, archive).files]
         leaked = secret.encode() in zlib.decompress(archive.read_bytes(), wbits=31)
     caught = {name: leaked or any(path.startswith(name) for path in kept) for name in NEVER_KEPT}
-    return caught | {"trap_names": any(_hostile(path) for path in kept)}
+    return caught | {
+        "trap_names": any(_hostile(path) for path in kept),
+        "trap_output_directory": leaked or "id_ed25519" in kept,
+    }
 
 
 def _hostile(path: str) -> bool:

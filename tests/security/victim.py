@@ -8,6 +8,7 @@ import sys
 
 #: Seconds after which it ends, should its test be gone.
 LIFE_S = 100
+PR_SET_PDEATHSIG = 1
 #: From linux/prctl.h: Yama is not what these tests are about.
 PR_SET_PTRACER, PR_SET_PTRACER_ANY = 0x59616D61, ctypes.c_ulong(-1)
 
@@ -16,7 +17,9 @@ def main(noted: str) -> None:
     """Stay, and note the signal of the attack in a file."""
     signal.alarm(LIFE_S)
     signal.signal(signal.SIGURG, lambda *_: os.close(os.open(noted, os.O_CREAT | os.O_WRONLY)))
-    ctypes.CDLL(None).prctl(PR_SET_PTRACER, PR_SET_PTRACER_ANY, 0, 0, 0)
+    libc = ctypes.CDLL(None)
+    libc.prctl(PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
+    libc.prctl(PR_SET_PTRACER, PR_SET_PTRACER_ANY, 0, 0, 0)
     secrets = json.loads(sys.stdin.readline())
     memory = ctypes.create_string_buffer(secrets["memory"].encode())
     descriptor = os.memfd_create("secret")

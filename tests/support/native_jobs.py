@@ -1,31 +1,28 @@
-"""What the tests of native execution share: jobs, and a sharp eye for what they leave."""
+"""What the tests of native execution share: jobs, and how to run them."""
 
 from __future__ import annotations
 
-import itertools
-import os
 import sys
 import threading
 import time
 import uuid
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import pytest
+from support.native_traces import MARK, Trace
 
 from node3nb.executor import Executor
 from node3nb.files import workspace
 from node3nb.files.workspace import Workspace
-from node3nb.jobs import GIB, MIB, JobResult, JobSpec, JobState, ResourceLimits
+from node3nb.jobs import GIB, MIB, JobResult, JobSpec, JobState, ResourceLimits, Start
 
 PROGRAMS = Path(__file__).parents[1] / "programs"
 #: Far beyond what anything here takes, on the slowest machine.
 PATIENCE_S = 60.0
-#: Named in the environment of every job, so that all it starts can be found.
-MARK = "NODE3_TEST_MARK"
 LIMITS = ResourceLimits(
     memory_bytes=512 * MIB, disk_bytes=256 * MIB, timeout_s=PATIENCE_S, grace_s=0.3
 )
@@ -61,11 +58,16 @@ class Started:
     spec: JobSpec
     workspace: Workspace
     listener: Listener
-    mark: str
+    trace: Trace
     outcome: Future[JobResult] = field(default_factory=Future)
 
     def result(self) -> JobResult:
         return self.outcome.result(PATIENCE_S)
+
+    @property
+    def main(self) -> int:
+        """The process that runs the job's command."""
+        return self.trace.started()[0]
 
     def await_line(self, line: str) -> None:
         """Wait until the job has printed the line."""
@@ -78,7 +80,6 @@ class Bench:
     def __init__(self, executor: Executor, area: Path) -> None:
         self.executor = executor
         self.area = area
-        self._names = itertools.count()
 
     @contextmanager
     def started(
@@ -88,6 +89,7 @@ class Bench:
         environment: dict[str, str] | None = None,
         files: dict[str, str] | None = None,
         job_id: str = "",
+        start: Start = Start.AUTO,
         prepare: Callable[[Started], None] = lambda _: None,
     ) -> Iterator[Started]:
         """Start a job; at the end it is over and its workspace gone."""
@@ -98,10 +100,11 @@ class Bench:
             environment={MARK: mark, **(environment or {})},
             files=files or {},
             limits=limits,
+            start=start,
         )
-        with workspace.temporary(self.area, f"work-{next(self._names)}") as place:
+        with workspace.temporary(self.area, f"work-{mark}") as place:
             place.write_files(spec)
-            job = Started(spec, place, Listener(), mark)
+            job = Started(spec, place, Listener(), Trace.of(mark, place.job))
             prepare(job)
             thread = threading.Thread(target=self._run, args=(job,))
             thread.start()
@@ -115,15 +118,21 @@ class Bench:
         """Run a job to its end, and hold that nothing of it is left."""
         with self.started(*command, **options) as job:  # type: ignore[arg-type]
             result = job.result()
-            assert processes_of(job.mark) == []
+            assert job.trace.living() == []
         return result
 
     def python(self, code: str, **options: object) -> JobResult:
         return self.run("python", "-c", code, **options)
 
     def program(self, name: str, *arguments: str, **options: object) -> JobResult:
-        """Run one of the hostile programs."""
-        return self.run("python", str(PROGRAMS / name), *arguments, **options)
+        """Run one of the hostile programs, which travels with its job."""
+        return self.run("python", name, *arguments, files=_files(name), **options)
+
+    def started_program(
+        self, name: str, *arguments: str, **options: object
+    ) -> AbstractContextManager[Started]:
+        """Start one of the hostile programs; at the end it is over and its workspace gone."""
+        return self.started("python", name, *arguments, files=_files(name), **options)  # type: ignore[arg-type]
 
     def _run(self, job: Started) -> None:
         try:
@@ -132,46 +141,8 @@ class Bench:
             job.outcome.set_exception(error)
 
 
-def processes_of(mark: str) -> list[int]:
-    """Return every living process that has the mark in its environment."""
-    return [pid for pid in _pids() if mark.encode() in _environ(pid) and not _dead(pid)]
-
-
-def _pids() -> list[int]:
-    return [int(name) for name in os.listdir("/proc") if name.isdigit()]
-
-
-def _environ(pid: int) -> bytes:
-    """Return a process's environment; that of a living thread when its first has ended."""
-    for thread in _listed(f"/proc/{pid}/task"):
-        try:
-            environ = Path(f"/proc/{pid}/task/{thread}/environ").read_bytes()
-        except OSError:
-            continue
-        if environ:
-            return environ
-    return b""
-
-
-def _listed(path: str) -> list[str]:
-    try:
-        return os.listdir(path)
-    except OSError:
-        return []
-
-
-def _dead(pid: int) -> bool:
-    states = [status(pid, thread, "State") for thread in _listed(f"/proc/{pid}/task")]
-    return all(not state or state[0] in "ZX" for state in states)
-
-
-def status(pid: int, thread: int | str, field: str) -> str:
-    """Return one field of /proc/PID/task/TID/status, or "" when it is gone."""
-    try:
-        lines = Path(f"/proc/{pid}/task/{thread}/status").read_text().splitlines()
-    except OSError:
-        return ""
-    return next(line.split(":", 1)[1].strip() for line in lines if line.startswith(field + ":"))
+def _files(program: str) -> dict[str, str]:
+    return {name: (PROGRAMS / name).read_text() for name in (program, "bounded.py")}
 
 
 def wait_until(true: Callable[[], object], patience_s: float = PATIENCE_S) -> float:

@@ -11,20 +11,26 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from support.native_jobs import PROGRAMS, processes_of, wait_until
+from support.native_jobs import PROGRAMS, wait_until
+from support.native_traces import Trace
+
+from node3nb.jobs import Isolation
 
 
 class Owner:
     """The program `owner.py`, with one job running."""
 
-    def __init__(self, area: Path, deed: str, timeout_s: float, supervisor: str = "") -> None:
-        self.area = area
-        self.mark = uuid.uuid4().hex
-        command = [sys.executable, str(PROGRAMS / "owner.py"), str(area), self.mark]
+    def __init__(
+        self, area: Path, deed: str, timeout_s: float, isolation: str, supervisor: str
+    ) -> None:
+        mark = uuid.uuid4().hex
+        command = [sys.executable, str(PROGRAMS / "owner.py"), str(area), mark, str(timeout_s)]
         self.process = subprocess.Popen(
-            [*command, str(timeout_s), deed, supervisor], stdout=subprocess.PIPE, text=True
+            [*command, deed, isolation, supervisor], stdout=subprocess.PIPE, text=True
         )
         assert self.hear() == {"ready": True}
+        #: By what its job is known.
+        self.trace = Trace.of(mark, area / "place" / "job")
 
     def hear(self) -> dict[str, Any]:
         """Wait for the next thing it tells."""
@@ -37,12 +43,18 @@ class Owner:
 
     def await_end(self) -> float:
         """Wait until nothing of the job is left; return how many seconds that took."""
-        return wait_until(lambda: not processes_of(self.mark))
+        return wait_until(lambda: not self.trace.living())
 
 
 @contextmanager
-def owner(area: Path, deed: str, timeout_s: float = 75, supervisor: str = "") -> Iterator[Owner]:
-    owner = Owner(area, deed, timeout_s, supervisor)
+def owner(
+    area: Path,
+    deed: str,
+    timeout_s: float = 75,
+    isolation: Isolation | None = None,
+    supervisor: str = "",
+) -> Iterator[Owner]:
+    owner = Owner(area, deed, timeout_s, isolation or "", supervisor)
     try:
         yield owner
     finally:

@@ -3,6 +3,7 @@
 Hides what only Linux has and then is the supervisor.  What this can't show is macOS itself.
 """
 
+import builtins
 import os
 import pathlib
 import select
@@ -40,8 +41,10 @@ for name in LINUX_ONLY:
         delattr(os, name)
 for name in ("stat", "open", "listdir", "scandir"):
     setattr(os, name, without_proc(getattr(os, name)))
+builtins.open = without_proc(open)
 del select.epoll
 sys.platform = "darwin"
+os.uname = lambda: os.uname_result(("Darwin", "", "", "", "arm64"))
 sys.path.insert(0, str(pathlib.Path(__file__).parents[2]))
 
 from node3nb.supervisor import linux, server, tree  # noqa: E402

@@ -4,15 +4,40 @@ from __future__ import annotations
 
 import os
 import shutil
+from typing import NoReturn
 
 import pytest
+
+from node3nb import NativeExecutor
+from node3nb.errors import IsolationError
+from node3nb.jobs import Isolation
 
 
 def program(name: str) -> str:
     """Return the path of a program; without it, skip on a laptop and fail in CI."""
     path = shutil.which(name)
-    if path is None and os.environ.get("CI"):
-        pytest.fail(f"{name} is missing; .ci/run has to install it")
     if path is None:
-        pytest.skip(f"{name} is not installed")
+        _miss(f"{name} is not installed; .ci/run has to install it")
     return path
+
+
+def native(isolation: Isolation | None) -> NativeExecutor:
+    """Return an executor that runs jobs at a level; without it, skip on a laptop and fail in CI.
+
+    Parameters
+    ----------
+    isolation
+        The level; None takes the strongest there is.
+    """
+    executor = NativeExecutor(isolation)
+    try:
+        executor.available()
+    except IsolationError as error:
+        _miss(str(error))
+    return executor
+
+
+def _miss(what: str) -> NoReturn:
+    if os.environ.get("CI"):
+        pytest.fail(what)
+    pytest.skip(what)

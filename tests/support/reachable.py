@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.util
 import os
 import shutil
 import subprocess
@@ -13,15 +14,14 @@ import pytest
 ROOT = Path(__file__).parents[2]
 #: Debian's Python, for when ours lies in a home directory of root's.
 SYSTEM_PYTHON = "/usr/bin/python3"
+#: What the executor imports beyond the standard library; each runs with every Python 3.
+LIBRARIES = ("platformdirs", "psutil")
 #: Prints whether a Python is new enough for the package.
 NEW_ENOUGH = "import sys; print(sys.version_info >= (3, 11))"
 
 
-def build(place: Path, uid: int) -> Path:
-    """Fill a directory with the package, `tests/security` and a Python; return the Python.
-
-    The user owns the Python's environment, as they would their own.
-    """
+def build(place: Path) -> Path:
+    """Fill a directory with the package, `tests/security` and a Python; return the Python."""
     place.chmod(0o755)
     skipped = shutil.ignore_patterns("__pycache__")
     shutil.copytree(ROOT / "node3nb", place / "node3nb", ignore=skipped)
@@ -29,11 +29,22 @@ def build(place: Path, uid: int) -> Path:
     environment = place / "environment"
     command = [_python(), "-m", "venv", "--without-pip", str(environment)]
     subprocess.run(command, check=True, env={}, timeout=60)
-    _give(environment, uid)
+    libraries = next((environment / "lib").glob("python3*/site-packages"))
+    for name in LIBRARIES:
+        shutil.copytree(_home(name), libraries / name, ignore=skipped)
     return environment / "bin" / "python"
 
 
-def _give(tree: Path, uid: int) -> None:
+def _home(name: str) -> Path:
+    """Return the directory of an installed package."""
+    found = importlib.util.find_spec(name)
+    assert found is not None
+    assert found.origin is not None
+    return Path(found.origin).parent
+
+
+def give(tree: Path, uid: int) -> None:
+    """Make a tree of files the user's own."""
     for directory, _, files in os.walk(tree):
         for path in (directory, *(os.path.join(directory, file) for file in files)):
             os.chown(path, uid, uid, follow_symlinks=False)

@@ -1,9 +1,62 @@
-"""System calls by name."""
-import ctypes, os
-NUMBERS={"x86_64":dict(pivot_root=155,unshare=272,setns=308,mount_setattr=442,seccomp=317,landlock_create_ruleset=444,landlock_add_rule=445,landlock_restrict_self=446),"aarch64":dict(pivot_root=41,unshare=97,setns=268,mount_setattr=442,seccomp=277,landlock_create_ruleset=444,landlock_add_rule=445,landlock_restrict_self=446)}[os.uname().machine]
-libc=ctypes.CDLL(None,use_errno=True); libc.syscall.restype=ctypes.c_long
-def call(name,*args):
-    r=libc.syscall(ctypes.c_long(NUMBERS[name]),*[ctypes.c_long(a) if isinstance(a,int) else a for a in args])
-    if r==-1:
-        e=ctypes.get_errno(); raise OSError(e,os.strerror(e),name)
-    return r
+"""System calls by name, for those that Python has no function for."""
+
+from __future__ import annotations
+
+import ctypes
+import errno
+import functools
+import os
+from collections.abc import Callable
+
+from node3nb.supervisor.kernel.syscall_numbers import numbers
+
+#: What a system call takes: a number, the bytes behind a pointer, or a null pointer.
+Argument = int | bytes | None
+
+#: Numbers of this machine's system calls; empty where we know none.
+NUMBERS = numbers(os.uname().machine) if os.uname().sysname == "Linux" else {}
+
+
+def call(name: str, *arguments: Argument, subject: str = "") -> int:
+    """Make a system call.
+
+    Parameters
+    ----------
+    name
+        Name of the call, as in section 2 of the manual.
+    arguments
+        What it takes; bytes are handed over as a pointer to them and are not to be written to.
+    subject
+        What it is done to, for the error message.
+
+    Returns
+    -------
+    int
+        What the kernel answers.
+
+    Raises
+    ------
+    OSError
+        The kernel refuses (`ENOSYS` also on a machine whose numbers we do not know); its file
+        name is the call's name and subject.
+    """
+    told = f"{name} {subject}".rstrip()
+    number = NUMBERS.get(name)
+    if number is None:
+        raise OSError(errno.ENOSYS, os.strerror(errno.ENOSYS), told)
+    answer = _syscall()(ctypes.c_long(number), *map(_argument, arguments))
+    if answer == -1:
+        code = ctypes.get_errno()
+        raise OSError(code, os.strerror(code), told)
+    return answer
+
+
+@functools.cache
+def _syscall() -> Callable[..., int]:
+    function = ctypes.CDLL(None, use_errno=True).syscall
+    function.restype = ctypes.c_long
+    return function
+
+
+def _argument(value: Argument) -> ctypes.c_long | bytes | None:
+    return ctypes.c_long(value) if isinstance(value, int) else value

@@ -1,10 +1,82 @@
-import ctypes, os, struct
-from node3nb.supervisor.kernel.calls import libc
-def drop_all():
-    for c in range(64):
-        if libc.prctl(24,ctypes.c_ulong(c),0,0,0)!=0: break
-    libc.prctl(47,4,0,0,0); libc.prctl(28,ctypes.c_ulong(0x2f),0,0,0)
-    if libc.capset(ctypes.c_char_p(struct.pack('Ii',0x20080522,0)),ctypes.c_char_p(bytes(24))):
-        e=ctypes.get_errno(); raise OSError(e,os.strerror(e),'capset')
-def become(uid,gid):
-    os.setgroups([]); os.setresgid(gid,gid,gid); os.setresuid(uid,uid,uid)
+"""Root's powers, given away for good (capabilities(7))."""
+
+from __future__ import annotations
+
+import errno
+import os
+import struct
+
+from node3nb.supervisor.kernel.calls import call
+
+#: From linux/prctl.h.
+_PR_CAPBSET_DROP = 24
+_PR_SET_SECUREBITS = 28
+_PR_CAP_AMBIENT = 47
+_PR_CAP_AMBIENT_CLEAR_ALL = 4
+#: From linux/securebits.h, each with its lock beside it: user 0 is nobody special, a change of user
+#: changes no capabilities, and none is passed on to the next program.
+_SECBIT_NOROOT = 0b11 << 0
+_SECBIT_NO_SETUID_FIXUP = 0b11 << 2
+_SECBIT_KEEP_CAPS_LOCKED = 1 << 5
+_SECBIT_NO_CAP_AMBIENT_RAISE = 0b11 << 6
+_NOTHING_REGAINED = (
+    _SECBIT_NOROOT
+    | _SECBIT_NO_SETUID_FIXUP
+    | _SECBIT_KEEP_CAPS_LOCKED
+    | _SECBIT_NO_CAP_AMBIENT_RAISE
+)
+#: From linux/capability.h: the layout with 64 bits in each set.
+_LINUX_CAPABILITY_VERSION_3 = 0x20080522
+#: Capabilities there may ever be: the bits of a set.
+_CAPABILITIES = 64
+
+
+def drop_all() -> None:
+    """Be without any capability, and without a way to get one.
+
+    Without capabilities there is nothing to empty the bounding set with: then it stays, of no use
+    to a process that may gain no privileges (`linux.forbid_new_privileges`).
+
+    Raises
+    ------
+    OSError
+        The kernel does not let us.
+    """
+    _empty_bounding_set()
+    _where_permitted(_PR_CAP_AMBIENT, _PR_CAP_AMBIENT_CLEAR_ALL)
+    _where_permitted(_PR_SET_SECUREBITS, _NOTHING_REGAINED)
+    header = struct.pack("=Ii", _LINUX_CAPABILITY_VERSION_3, 0)
+    call("capset", header, bytes(3 * _CAPABILITIES // 8))
+
+
+def become(uid: int, gid: int) -> None:
+    """Be another user for good, in no other group than the one given.
+
+    The bounding set is emptied before, since afterwards nothing is left to do it with.
+
+    Raises
+    ------
+    OSError
+        We are not root.
+    """
+    _empty_bounding_set()
+    os.setgroups([])
+    os.setresgid(gid, gid, gid)
+    os.setresuid(uid, uid, uid)
+
+
+def _empty_bounding_set() -> None:
+    for capability in range(_CAPABILITIES):
+        if not _where_permitted(_PR_CAPBSET_DROP, capability):
+            return
+
+
+def _where_permitted(option: int, argument: int) -> bool:
+    """Return whether a prctl(2) was permitted, and the kernel knows what it is about."""
+    try:
+        call("prctl", option, argument, 0, 0, 0)
+    except OSError as error:
+        if error.errno in {errno.EPERM, errno.EINVAL}:
+            return False
+        raise
+    return True

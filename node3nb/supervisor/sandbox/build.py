@@ -79,9 +79,9 @@ class _Pipes:
         for fd in (self.stdout[1], self.stderr[1], self.report[1], self.go[0], self.status[1]):
             os.close(fd)
 
-    def ends(self, go: int) -> Ends:
-        """Return the job's ends; it is told by `go`."""
-        return Ends(self.stdout[1], self.stderr[1], self.report[1], go)
+    def ends(self) -> Ends:
+        """Return the job's ends."""
+        return Ends(self.stdout[1], self.stderr[1], self.report[1], self.go[0])
 
 
 def build(setup: Setup, template: Template | None, group: Group | None) -> Sandbox | Inner:
@@ -115,10 +115,9 @@ def build(setup: Setup, template: Template | None, group: Group | None) -> Sandb
 def _within(setup: Setup, template: Template | None, pipes: _Pipes) -> Inner:
     """Become the job's process, and at level `namespaces` its first process before."""
     if template is None:
-        return Inner(setup, pipes.ends(pipes.go[0]))
+        return Inner(setup, pipes.ends())
     init.enter(setup, template)
-    told_here, tells = os.pipe()
     job = os.fork()
     if job:
-        init.be(setup, job, init.Ends(pipes.go[0], tells, pipes.report[1], pipes.status[1]))
-    return Inner(setup, pipes.ends(told_here))
+        init.be(job, pipes.status[1])
+    return Inner(setup, pipes.ends())

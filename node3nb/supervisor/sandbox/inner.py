@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import os
 import signal
+import sys
 from dataclasses import dataclass
 from typing import Any, NoReturn
 
 from node3nb.supervisor import limits, linux
 from node3nb.supervisor.kernel import capabilities, seccomp
 from node3nb.supervisor.kernel.landlock import Ruleset
+from node3nb.supervisor.sandbox import arrival
 from node3nb.supervisor.sandbox import plan as plans
 from node3nb.supervisor.sandbox.children import DESCRIPTORS_END, receive, tell, told
 from node3nb.supervisor.sandbox.setup import (
@@ -44,62 +46,81 @@ class Inner:
 
     def __init__(self, setup: Setup, ends: Ends) -> None:
         self._setup = setup
-        self._ruleset: Ruleset | None = None
+        self._rules: Ruleset | None = None
         os.setsid()
         linux.die_with_parent()
         limits.die_first()
         _forget_signals()
         os.umask(0o022)
         _place_descriptors(ends)
-        self._lock_in()
+        try:
+            self._prepare()
+        except Exception as error:  # noqa: BLE001 - whatever it is, the keeper has to know
+            tell(REPORT, UNPREPARED, *told(error))
+            os._exit(125)
         tell(REPORT, READY)
 
-    def _lock_in(self) -> None:
-        setup = self._setup
-        if setup.level != LIMITS and setup.landlock:
-            self._ruleset = _ruleset(setup)
-        if setup.uid:
-            capabilities.become(setup.uid, setup.uid)
-        capabilities.drop_all()
-        linux.die_with_parent()  # a change of user or capabilities has cleared it
-        linux.show_to_peers()
+    def _prepare(self) -> None:
+        """Do all that does not need to know the job."""
+        if self._setup.level != LIMITS and self._setup.landlock:
+            self._rules = _ruleset(self._setup)
+        if self._setup.seccomp:
+            seccomp.program(_policy(self._setup))
         linux.forbid_new_privileges()
-        if setup.seccomp:
-            seccomp.install(seccomp.program(_policy(setup)))
 
     def await_job(self) -> dict[str, Any]:
-        """Wait for the job and go where it runs; returns what it is told, or not at all."""
+        """Wait for the job and be locked in with it; returns what it is told, or not at all."""
         try:
             go = receive(GO)
             if go is not None:
-                self._begin(go)
+                os.close(GO)
+                self._lock_in(go)
                 return go
         except Exception as error:  # noqa: BLE001 - whatever it is, the keeper has to know
             tell(REPORT, UNPREPARED, *told(error))
         os._exit(125)
 
-    def _begin(self, go: dict[str, Any]) -> None:
-        os.close(GO)
+    def _lock_in(self, go: dict[str, Any]) -> None:
+        """Put on every layer, the one that forbids putting on others last."""
+        setup = self._setup
+        if setup.level == NAMESPACES:
+            arrival.arrange(setup.plan, go)
+        _become(setup.uid)
         os.chdir(go["cwd"])
-        if self._ruleset is not None:
-            for path in go["readable"]:
-                self._ruleset.allow_executing(path)
-            for path in go["writable"]:
-                self._ruleset.allow_writing(path)
-            for path in go["devices"]:
-                self._ruleset.allow_device(path)
-            self._ruleset.enforce()
+        if self._rules is not None:
+            _complete(self._rules, go)
+            self._rules.enforce()
         limits.apply(go["limits"])
-
+        if setup.seccomp:
+            seccomp.install(seccomp.program(_policy(setup)))
 
     def execute(self, argv: tuple[str, ...], env: dict[str, str]) -> NoReturn:
         """Become another program; the report tells when that fails."""
         try:
-            os.set_inheritable(REPORT, False)
             os.execvpe(argv[0], argv, env)  # noqa: S606 - a list, never a shell
         except Exception as error:  # noqa: BLE001 - whatever it is, the keeper has to know
             tell(REPORT, UNSTARTED, *told(error))
         os._exit(125)
+
+
+def _become(uid: int) -> None:
+    """Have no rights but those of a user, an own one if there is one."""
+    if uid:
+        capabilities.become(uid, uid)
+    if sys.platform == "linux":
+        capabilities.drop_all()
+    linux.die_with_parent()  # a change of user or capabilities has cleared it
+    linux.show_to_peers()
+
+
+def _complete(rules: Ruleset, go: dict[str, Any]) -> None:
+    """Add what belongs to the job alone."""
+    for path in go["readable"]:
+        rules.allow_executing(path)
+    for path in go["writable"]:
+        rules.allow_writing(path)
+    for path in go["devices"]:
+        rules.allow_device(path)
 
 
 def _policy(setup: Setup) -> seccomp.Policy:
@@ -110,6 +131,7 @@ def _policy(setup: Setup) -> seccomp.Policy:
         internet=apart or setup.network == HOST_NETWORK,
         memfd=bool(setup.groups),
         system_v=apart,
+        other_processes=setup.level == NAMESPACES,
     )
 
 

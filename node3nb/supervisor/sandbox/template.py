@@ -83,10 +83,8 @@ class Template:
 
 def _build(plan: Plan, area: str, *, own_user: bool) -> None:
     if os.geteuid():
-        namespaces.unshare(namespaces.NEWUSER | namespaces.NEWNS)
-        namespaces.map_user(INNER_UID)
-    else:
-        namespaces.unshare(namespaces.NEWNS)
+        namespaces.new_user(INNER_UID)
+    namespaces.unshare(namespaces.NEWNS)
     mounts.stop_propagation()
     shown = {path: os.open(path, os.O_PATH) for path in (*plan.shown, *plans.DEVICES)}
     hidden = {name: os.open(path, os.O_PATH) for name, path in _kept(plan, area).items()}

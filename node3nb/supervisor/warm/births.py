@@ -12,7 +12,7 @@ from typing import Any
 from node3nb.supervisor import keeping, linux
 from node3nb.supervisor.berth import Blueprint
 from node3nb.supervisor.frames import Channel
-from node3nb.supervisor.kernel import cgroups
+from node3nb.supervisor.kernel.cgroups import Groups
 from node3nb.supervisor.sandbox.inner import REPORT
 from node3nb.supervisor.sandbox.setup import Setup
 from node3nb.supervisor.sandbox.template import Template
@@ -69,6 +69,7 @@ def _bear(request: bytes, fds: list[int]) -> tuple[tuple[str, ...], dict[str, st
     channel, *namespaces = fds
     blueprint = _blueprint(marshal.loads(request), namespaces)  # noqa: S302 - the supervisor's
     inner = keeping.keep(blueprint, Channel(socket.socket(fileno=channel)))
+    script.settle()
     go = inner.await_job()
     if not go["warm"]:
         inner.execute(go["argv"], go["env"])
@@ -81,7 +82,7 @@ def _blueprint(request: dict[str, Any], namespaces: list[int]) -> Blueprint:
     return Blueprint(
         Setup.from_frame(request["setup"]),
         None if mounts is None else Template(mounts, users),
-        cgroups.find() if request["groups"] else None,
+        Groups.from_frame(request["groups"]) if request["groups"] else None,
         request["own_user"],
         request["area"],
     )

@@ -17,10 +17,12 @@ import threading
 import weakref
 from collections.abc import Collection
 from types import ModuleType
-from typing import NoReturn
+from typing import Any, NoReturn
 
 #: Exit code of a Python that could not flush its streams (`Py_RunMain`).
 FLUSH_FAILED = 120
+#: What Python calls a standard output it can't flush, where that is not by its object.
+FLUSHING = (None, "Exception ignored on flushing sys.stdout") * (sys.version_info >= (3, 13))
 #: What `sys` keeps of the last uncaught exception.
 LAST = ("last_type", "last_value", "last_traceback", "last_exc")
 _C_LIBRARY = ctypes.CDLL(None)
@@ -43,7 +45,7 @@ def finish(raised: list[BaseException], loaded: Collection[str]) -> NoReturn:
     atexit._run_exitfuncs()  # noqa: SLF001
     flushed = _flush()
     _let_go(loaded)
-    flushed = _flush() and flushed
+    _write_out()
     _C_LIBRARY.fflush(None)
     if interrupted:
         _die_of_interrupt()
@@ -78,9 +80,18 @@ def _exit_code(leaving: SystemExit) -> int:
 
 
 def _say(words: object) -> None:
-    """Write a line to standard error, or nothing where that can't be."""
-    with contextlib.suppress(Exception):
-        sys.stderr.write(f"{words}\n")
+    """Write a line to standard error, without the words where they can't be written."""
+    for text in (words, "\n"):
+        with contextlib.suppress(Exception):
+            _write_error(str(text))
+
+
+def _write_error(text: str) -> None:
+    """Write to `sys.stderr`, or past it where a program has put None."""
+    if sys.stderr is None:
+        os.write(2, text.encode(errors="backslashreplace"))
+    else:
+        sys.stderr.write(text)
 
 
 def _report_hook(failure: BaseException, error: BaseException) -> None:
@@ -100,10 +111,31 @@ def _join_threads() -> None:
         _unraisable(error.with_traceback(traceback), threading)
 
 
-def _unraisable(error: BaseException, where: object) -> None:
+def _unraisable(error: BaseException, where: object, words: str | None = None) -> None:
     """Show an exception that has nobody to go to."""
-    arguments = (type(error), error, error.__traceback__, None, where)
-    sys.unraisablehook(sys.UnraisableHookArgs(arguments))  # type: ignore[call-arg,misc]
+    arguments = (type(error), error, error.__traceback__, words, where)
+    sys.unraisablehook(_UNRAISABLE(arguments))
+
+
+def _unraisable_type() -> Any:
+    """Return the type `sys.unraisablehook` insists on, which has no public name."""
+    seen: list[object] = []
+    hook, sys.unraisablehook = sys.unraisablehook, lambda arguments: seen.append(type(arguments))
+    try:
+        _Unheard()
+    finally:
+        sys.unraisablehook = hook
+    return seen[0]
+
+
+class _Unheard:
+    """Fails when it is freed, where nobody can be told."""
+
+    def __del__(self) -> None:
+        raise ValueError
+
+
+_UNRAISABLE = _unraisable_type()
 
 
 def _flush() -> bool:
@@ -117,8 +149,15 @@ def _flush() -> bool:
         except BaseException as error:  # noqa: BLE001 - a program may have put anything there
             flushed = False
             if name == "stdout":
-                _unraisable(error.with_traceback(None), stream)
+                _unraisable(error.with_traceback(None), *FLUSHING or (stream,))
     return flushed
+
+
+def _write_out() -> None:
+    """Write what finalizers printed; Python tells nobody any more if that fails."""
+    for stream in (sys.__stdout__, sys.__stderr__):
+        with contextlib.suppress(Exception):
+            stream.flush()  # type: ignore[union-attr]
 
 
 def _let_go(loaded: Collection[str]) -> None:

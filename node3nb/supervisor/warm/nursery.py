@@ -71,12 +71,14 @@ class Nursery:
         if not self.ready:
             return False
         fds = [channel.fileno(), *(blueprint.template.fds if blueprint.template else [])]
-        message = marshal.dumps({
-            "setup": blueprint.setup.to_frame(),
-            "groups": blueprint.groups is not None,
-            "own_user": blueprint.own_user,
-            "area": blueprint.area,
-        })
+        message = marshal.dumps(
+            {
+                "setup": blueprint.setup.to_frame(),
+                "groups": blueprint.groups.to_frame() if blueprint.groups else None,
+                "own_user": blueprint.own_user,
+                "area": blueprint.area,
+            }
+        )
         try:
             socket.send_fds(self._socket, [message], fds)
         except OSError:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import linecache
 import os
 import sys
 import zipimport
@@ -15,6 +16,8 @@ from types import CodeType, ModuleType
 
 #: Name of the code of `python -c` (`pymain_run_command`, Modules/main.c).
 COMMAND_NAME = "<string>"
+#: The first Python whose tracebacks show lines of that code.
+SHOWS_COMMAND = (3, 13)
 #: What starts a compiled file (`maybe_pyc_file`, Python/pythonrun.c).
 COMPILED_START = MAGIC_NUMBER[:2]
 
@@ -63,6 +66,9 @@ def find(arguments: list[str]) -> Program:
 
 def _command(arguments: list[str]) -> Program:
     code, warnings = _compile(arguments[1], COMMAND_NAME)
+    if sys.version_info >= SHOWS_COMMAND:
+        lines = arguments[1].splitlines(keepends=True)
+        linecache.cache[COMMAND_NAME] = (len(arguments[1]), None, lines, COMMAND_NAME)
     return Program(["-c", *arguments[2:]], "", _main(BuiltinImporter), code, warnings)
 
 

@@ -15,6 +15,12 @@ from os import environ
 IGNORED = frozenset({signal.SIGPIPE, signal.SIGXFSZ})
 #: Signals nobody can handle.
 FIXED = frozenset({signal.SIGKILL, signal.SIGSTOP})
+#: Every other signal, with what becomes of it when Python starts.
+FIRST_HANDLERS: dict[int, signal._HANDLER] = {
+    **dict.fromkeys(signal.valid_signals() - FIXED, signal.SIG_DFL),
+    **dict.fromkeys(IGNORED, signal.SIG_IGN),
+    signal.SIGINT: signal.default_int_handler,
+}
 AUTHENTICATION_KEY_BYTES = 32  # as multiprocessing.process.current_process() draws it
 
 
@@ -40,16 +46,9 @@ def _signals() -> None:
     """Leave no handler, no blocked signal and no wake-up descriptor of the warm process."""
     signal.set_wakeup_fd(-1)
     signal.pthread_sigmask(signal.SIG_SETMASK, ())
-    for number in signal.valid_signals() - FIXED:
-        handler = _first_handler(number)
+    for number, handler in FIRST_HANDLERS.items():
         if signal.getsignal(number) is not handler:
             signal.signal(number, handler)
-
-
-def _first_handler(number: int) -> signal._HANDLER:
-    if number == signal.SIGINT:
-        return signal.default_int_handler
-    return signal.SIG_IGN if number in IGNORED else signal.SIG_DFL
 
 
 def _randomness() -> None:

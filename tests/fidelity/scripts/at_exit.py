@@ -11,5 +11,5 @@ def say(text):
 for each in ("first", "second", "third"):
     atexit.register(say, each)
 atexit.register(lambda: print("in", __name__, sys.argv is not None))
-atexit.register(sys.exit, 7)
+atexit.register(lambda: sys.exit(7))
 print("main")

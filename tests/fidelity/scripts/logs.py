@@ -7,4 +7,3 @@ memory = logging.handlers.MemoryHandler(100, target=logging.StreamHandler(), flu
 logging.getLogger("held").addHandler(memory)
 logging.getLogger("held").error("until the end")
 logging.getLogger("stack").error("where", stacklevel=3)
-logging.error("%d", "not a number")

@@ -5,7 +5,7 @@ import os
 from attempt import TARGETS, Stopped, attack, main
 
 
-def _read(path: str):
+def _read(path: str) -> str:
     with open(path, errors="replace") as file:
         return file.read()
 
@@ -16,19 +16,19 @@ def _write(path: str, mode: str = "w") -> None:
 
 
 @attack
-def read_home():
+def read_home() -> str:
     """A private key in the owner's home."""
     return _read(TARGETS["home"] + "/.ssh/id_ed25519")
 
 
 @attack
-def list_home():
+def list_home() -> str:
     """The names of the owner's files."""
     return " ".join(os.listdir(TARGETS["home"] + "/.ssh"))
 
 
 @attack
-def read_connection_file():
+def read_connection_file() -> str:
     """The file that lets its reader drive the notebook's kernel."""
     return _read(TARGETS["connection_file"])
 
@@ -40,19 +40,28 @@ def read_shadow() -> str:
 
 
 @attack
-def read_host_tmp():
+def read_host_tmp() -> str:
     """A file everybody may read in the host's /tmp."""
     return _read(TARGETS["host_tmp_file"])
 
 
 @attack
-def read_host_shm():
+def read_host_shm() -> str:
     """A file everybody may read in the host's /dev/shm."""
     return _read(TARGETS["host_shm_file"])
 
 
 @attack
-def read_through_proc():
+def open_disk() -> None:
+    """The disk below all files."""
+    with open("/proc/partitions") as partitions:
+        names = [line.split()[3] for line in partitions if line[:1] == " "]
+    disk = next(name for name in names if not name.startswith(("ram", "loop")))
+    os.close(os.open(f"/dev/{disk}", os.O_RDONLY))
+
+
+@attack
+def read_through_proc() -> str:
     """The key again, through the root directory of a process of the owner's."""
     for pid in (TARGETS["victim"]["pid"], os.getppid(), 1):
         try:
@@ -63,13 +72,13 @@ def read_through_proc():
 
 
 @attack
-def read_other_output():
+def read_other_output() -> str:
     """What another running job has in its output directory."""
     return _read(TARGETS["other"]["output"] + "/secret")
 
 
 @attack
-def read_other_tmp():
+def read_other_tmp() -> str:
     """What another running job has in its temporary directory."""
     for directory in (TARGETS["other"]["tmp"], "/tmp"):
         if os.path.exists(directory + "/secret"):

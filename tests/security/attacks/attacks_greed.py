@@ -3,6 +3,7 @@
 What an attack aims at is told by the file `reached` in the job's output directory.
 """
 
+import contextlib
 import itertools
 import mmap
 import os
@@ -18,6 +19,8 @@ PAGE = b"x" * MIB
 OUTPUT = os.environ["OUTPUT_DIR"]
 #: Aims: far above the limits the jobs get, far below what would hurt the machine.
 PROCESSES_LOG2, MEMORY_MIB, FILE_MIB, FILES, DEPTH, FLOOD_MIB = 10, 512, 512, 60_000, 300, 200
+#: Part of what may be on disk, in MiB.
+PIECE_MIB = 16
 #: Seconds in which a limit that works ends what it should.
 HELD_S = 2.0
 
@@ -43,7 +46,7 @@ def fork_bomb() -> None:
         reach()
 
 
-def grow(mib: int):
+def grow(mib: int) -> bytearray:
     """Take memory page by page."""
     taken = bytearray()
     for _ in range(mib):
@@ -51,14 +54,14 @@ def grow(mib: int):
     return taken
 
 
-def memory_of_one():
+def memory_of_one() -> bytearray:
     """Memory of one process."""
     taken = grow(MEMORY_MIB)
     reach()
     return taken
 
 
-def memory_of_many():
+def memory_of_many() -> bytearray:
     """Memory of eight processes, each below the limit."""
     for _ in range(3):
         os.fork()
@@ -93,12 +96,28 @@ def memory_as_named_file() -> None:
         reach()
 
 
+def memory_in_tmp() -> None:
+    """A file in the job's temporary directory, which may be memory."""
+    with tempfile.NamedTemporaryFile() as file:
+        file.writelines(itertools.repeat(PAGE, MEMORY_MIB))
+        file.flush()
+        reach()
+
+
+def removed_files() -> None:
+    """Files that are removed and stay open."""
+    with contextlib.ExitStack() as held:
+        for _ in range(FILE_MIB // PIECE_MIB):
+            file = held.enter_context(tempfile.TemporaryFile(dir=OUTPUT))
+            file.writelines(itertools.repeat(PAGE, PIECE_MIB))
+        reach()
+
+
 def one_file() -> None:
     """One huge file."""
     signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
     with open(OUTPUT + "/huge", "wb") as file:
-        for _ in range(FILE_MIB):
-            file.write(PAGE)
+        file.writelines(itertools.repeat(PAGE, FILE_MIB))
     reach()
 
 

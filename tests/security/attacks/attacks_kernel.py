@@ -2,6 +2,7 @@
 
 import ctypes
 import fcntl
+import glob
 import mmap
 import os
 import platform
@@ -99,7 +100,7 @@ def setuid_program() -> None:
         raise Stopped("the program ran without its owner's powers")
 
 
-def _changes_user(path: str):
+def _changes_user(path: str) -> bool:
     return os.path.exists(path) and bool(os.stat(path).st_mode & stat.S_ISUID)
 
 
@@ -187,6 +188,24 @@ def lower_oom_score() -> None:
         had = int(score.read())
         score.seek(0)
         score.write(str(had - 1))
+
+
+@attack
+def leave_control_group() -> None:
+    """The control group of the whole machine, opened so that the job could join it."""
+    places = glob.glob("/sys/fs/cgroup/cgroup.procs") + glob.glob("/sys/fs/cgroup/*/cgroup.procs")
+    if not places:
+        raise Stopped("there are no control groups")
+    os.close(os.open(places[0], os.O_WRONLY))
+
+
+@attack
+def take_priority() -> None:
+    """A larger share of the processors than what nobody else wants."""
+    if os.sched_getscheduler(0) == os.SCHED_IDLE:
+        os.sched_setscheduler(0, os.SCHED_OTHER, os.sched_param(0))
+    else:
+        os.nice(-1)
 
 
 @attack

@@ -10,6 +10,8 @@ from attempt import TARGETS, Stopped, attack, main, system_call
 PATIENCE_S = 2
 #: From linux/socket.h, for systems whose Python lacks them.
 AF_ALG, AF_VSOCK, AF_PACKET = 38, 40, 17
+#: From linux/netlink.h.
+NETLINK_NETFILTER = 12
 #: From linux/fcntl.h and asm-generic/fcntl.h.
 O_RDONLY = 0
 MESSAGE_BYTES = 8192
@@ -82,6 +84,12 @@ def crypto_socket() -> None:
 
 
 @attack
+def netfilter_socket() -> None:
+    """A socket to the kernel's packet filter."""
+    socket.socket(socket.AF_NETLINK, socket.SOCK_RAW, NETLINK_NETFILTER).close()
+
+
+@attack
 def packet_socket() -> None:
     """A socket that reads every packet of the host."""
     socket.socket(AF_PACKET, socket.SOCK_RAW).close()
@@ -97,14 +105,14 @@ def _sees_host() -> bool:
 
 
 @attack
-def system_v_memory():
+def system_v_memory() -> str:
     """Shared memory of System V that belongs to the owner."""
     area = system_call("shmget", TARGETS["system_v_key"], 0, 0)
     return ctypes.string_at(system_call("shmat", area, 0, 0)).decode()
 
 
 @attack
-def posix_queue():
+def posix_queue() -> str:
     """A POSIX message queue that belongs to the owner."""
     queue = system_call("mq_open", TARGETS["queue"].encode(), O_RDONLY | os.O_NONBLOCK, 0, 0)
     message = ctypes.create_string_buffer(MESSAGE_BYTES)

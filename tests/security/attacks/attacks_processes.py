@@ -12,11 +12,11 @@ PTRACE_SEIZE = 0x4206
 SECRET_BYTES = 64
 
 
-def _pids():
+def _pids() -> list[int]:
     return [int(name) for name in os.listdir("/proc") if name.isdigit()]
 
 
-def _search(file: str, name: str):
+def _search(file: str, name: bytes) -> str:
     """Return what follows `NAME=` in one of the /proc/PID files of that name."""
     refused = OSError(0, "nothing found")
     for pid in {TARGETS["victim"]["pid"], *_pids()}:
@@ -31,30 +31,30 @@ def _search(file: str, name: str):
     raise refused
 
 
-def _until_zero(data: bytes):
+def _until_zero(data: bytes) -> str:
     return data.partition(b"\0")[0].decode()
 
 
 @attack
-def read_environ():
+def read_environ() -> str:
     """The environment of the owner's processes."""
     return _search("environ", b"OWNER_SECRET=")
 
 
 @attack
-def read_other_environ():
+def read_other_environ() -> str:
     """The environment of another running job."""
     return _search("environ", b"OTHER_SECRET=")
 
 
 @attack
-def list_command_lines():
+def list_command_lines() -> str:
     """What the owner's processes were started with."""
     return _search("cmdline", b"--token=")
 
 
 @attack
-def read_memory():
+def read_memory() -> str:
     """The memory of a process of the owner's, by /proc."""
     victim = TARGETS["victim"]
     with open(f"/proc/{victim['pid']}/mem", "rb", buffering=0) as memory:
@@ -63,7 +63,7 @@ def read_memory():
 
 
 @attack
-def read_memory_by_call():
+def read_memory_by_call() -> str:
     """The same by process_vm_readv(2)."""
     victim = TARGETS["victim"]
     taken = ctypes.create_string_buffer(SECRET_BYTES)
@@ -74,13 +74,23 @@ def read_memory_by_call():
 
 
 @attack
+def open_keepers_memory() -> None:
+    """The memory of whoever started the job and keeps its limits, opened for writing."""
+    with open(f"/proc/{os.getppid()}/stat") as job:
+        keeper = int(job.read().rpartition(")")[2].split()[1])
+    if not keeper:
+        raise Stopped("nobody is to be seen above the job")
+    os.close(os.open(f"/proc/{keeper}/mem", os.O_RDWR))
+
+
+@attack
 def trace() -> None:
     """A process of the owner's as a debugger would hold it."""
     system_call("ptrace", PTRACE_SEIZE, TARGETS["victim"]["pid"], 0, 0)
 
 
 @attack
-def take_descriptor():
+def take_descriptor() -> str:
     """An open file of a process of the owner's."""
     victim = TARGETS["victim"]
     pidfd = os.pidfd_open(victim["pid"])
@@ -115,14 +125,14 @@ def use_inherited_descriptors() -> str:
 
 
 @attack
-def read_inherited_environment():
+def read_inherited_environment() -> str:
     """The environment of whoever started the job."""
     if "OWNER_ENVIRONMENT" not in os.environ:
         raise Stopped("it is not there")
     return os.environ["OWNER_ENVIRONMENT"]
 
 
-def _open_descriptors():
+def _open_descriptors() -> list[int]:
     found = []
     for fd in range(3, 1024):
         try:

@@ -9,6 +9,7 @@ import json
 import os
 import signal
 import sys
+from collections.abc import Callable
 
 #: Seconds after which everything here ends by itself, should all else fail.
 LIFE_S = 60
@@ -52,22 +53,24 @@ NUMBERS = {
     },
 }[os.uname().machine] | {"io_uring_setup": 425, "clone3": 435, "pidfd_getfd": 438}
 
+#: A function whose result is what it brings home.
+Attack = Callable[[], str | None]
 _libc = ctypes.CDLL(None, use_errno=True)
 _libc.syscall.restype = ctypes.c_long
-_attacks = {}
+_attacks: dict[str, Attack] = {}
 
 
 class Stopped(Exception):
     """The attack found its way barred; the text says by what."""
 
 
-def attack(function: Attack):
+def attack(function: Attack) -> Attack:
     """Make a function known as an attack; what it returns is its loot, an OSError stops it."""
     _attacks[function.__name__] = function
     return function
 
 
-def system_call(name: str, *arguments: object):
+def system_call(name: str, *arguments: object) -> int:
     """Make one system call by name; return what it returns.
 
     Raises
@@ -98,7 +101,7 @@ def main() -> None:
         print(json.dumps({"attack": name, "outcome": outcome, "detail": detail}), flush=True)
 
 
-def _attempt(name: str):
+def _attempt(name: str) -> tuple[str, str]:
     reader, writer = os.pipe()
     child = os.fork()
     if not child:
@@ -116,7 +119,7 @@ def _attempt(name: str):
     return "error", f"the attack ended without a word, with {code}"
 
 
-def _try(name: str):
+def _try(name: str) -> tuple[str, str]:
     try:
         return "succeeded", str(_attacks[name]() or "")
     except Stopped as barred:

@@ -1,0 +1,3 @@
+import logging
+
+logging.error("%d", "not a number")

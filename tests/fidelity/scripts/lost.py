@@ -1,0 +1,6 @@
+class Lost:
+    def __del__(self):
+        raise ValueError("nobody hears")
+
+
+lost = Lost()
