@@ -100,7 +100,7 @@ _FILTERED = frozenset({PRIVILEGES, KERNEL_SURFACE})
 
 
 def not_stopped(
-    level: str, *, root: bool, cgroup: bool, seccomp: bool = True
+    level: str, *, root: bool, cgroup: bool, seccomp: bool = True, own_user: bool = False
 ) -> tuple[AttackClass, ...]:
     """Return what a job at a native level may do all the same, in the order of `ALL`.
 
@@ -114,11 +114,13 @@ def not_stopped(
         Whether each job is in a control group of its own.
     seccomp
         Whether a filter keeps system calls from jobs at `limits`; the other levels have one.
+    own_user
+        Whether each of root's jobs runs as a user of its own.
     """
     level = Isolation(level)
     left = _open_by_level(level, root=root, seccomp=seccomp)
     if not cgroup:
-        left |= {MOMENTS, MEMORY_FILES} if level is Isolation.LIMITS else {MOMENTS}
+        left |= _uncounted(level, root=root and not own_user)
     return tuple(each for each in ALL if each in left)
 
 
@@ -127,3 +129,9 @@ def _open_by_level(level: Isolation, *, root: bool, seccomp: bool) -> frozenset[
         by_user = {PRIVILEGES} if root else {READ_PROCESSES}
         return _SAME_USER | by_user | (frozenset() if seccomp else _FILTERED)
     return frozenset({LIST_PROCESSES} if level is Isolation.LANDLOCK else ())
+
+
+def _uncounted(level: Isolation, *, root: bool) -> frozenset[AttackClass]:
+    """Return what is open for want of a control group; `root` is whether jobs run as root."""
+    files = {MEMORY_FILES} if level is Isolation.LIMITS else frozenset[AttackClass]()
+    return frozenset({MOMENTS} | files | ({PROCESSES} if root else frozenset()))

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from node3nb.files.workspace import Workspace
-from node3nb.jobs import Isolation, JobResult, JobSpec, JobState, Requirements
+from node3nb.jobs import Isolation, JobResult, JobSpec, JobState
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,6 +27,8 @@ class Availability:
     memory_enforced_by: str = ""
     #: Protections that are on, the level's own name first.
     layers: tuple[str, ...] = ()
+    #: Least memory a job can be limited to, in bytes: below, no interpreter starts.
+    least_memory_bytes: int = 0
 
 
 class Reporter(Protocol):
@@ -95,18 +97,22 @@ def choose(spec: JobSpec, executors: Sequence[Executor]) -> Choice:
     reasons = []
     for executor in executors:
         availability = executor.available()
-        shortfall = _shortfall(spec.requirements, availability)
+        shortfall = _shortfall(spec, availability)
         if not shortfall:
             return Choice(executor, f"{executor.name}: {availability.reason}")
         reasons.append(f"{executor.name}: {shortfall}")
     return Choice(None, " ".join(reasons) or "No executor is turned on; allow native execution.")
 
 
-def _shortfall(needs: Requirements, has: Availability) -> str:
+def _shortfall(spec: JobSpec, has: Availability) -> str:
+    needs = spec.requirements
     if not has.available or has.isolation is None:
         return has.reason
     if needs.container and has.isolation is not Isolation.CONTAINER:
         return "the job needs a container of its own image."
     if needs.isolation is not None and has.isolation.strength < needs.isolation.strength:
         return f"the job asks for isolation {needs.isolation}; here there is {has.isolation}."
+    if spec.limits.memory_bytes < has.least_memory_bytes:
+        least = has.least_memory_bytes >> 20
+        return f"memory_bytes: an interpreter needs {least} MiB; ask for that or more."
     return ""

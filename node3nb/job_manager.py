@@ -85,7 +85,7 @@ class JobManager:
         )
         self._common = common = Common()
         self._enrolment = Enrolment(client, api_key or "", settings.wallet_address, gpu)
-        self._executors = _executors(docker_manager, native=use_native_execution)
+        self._executors = _executors(docker_manager, use_native_execution, settings)
         self._admission = Admission(machine, settings, self._executors, gpu["gpu_memory"])
         self._slots = settings.slots(machine)
         self._closing = threading.Event()
@@ -291,10 +291,12 @@ class JobManager:
         )
 
 
-def _executors(engine: Executor | Literal["auto"] | None, *, native: bool) -> tuple[Executor, ...]:
+def _executors(
+    engine: Executor | Literal["auto"] | None, native: bool, settings: Settings
+) -> tuple[Executor, ...]:
     """Return the executors in the order they are tried: a container first."""
     container = DockerManager() if engine == "auto" else engine
     found: list[Executor] = [] if container is None else [container]
     if native:
-        found.append(NativeExecutor())
+        found.append(NativeExecutor(settings.isolation, settings.preload))
     return tuple(found)

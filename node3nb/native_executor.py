@@ -13,11 +13,25 @@ from node3nb import command_line, config, hardware
 from node3nb.errors import IsolationError, UnsupportedPlatformError
 from node3nb.executor import Availability, Reporter
 from node3nb.files.workspace import Workspace
-from node3nb.jobs import ExitReason, Isolation, JobResult, JobSpec, JobState, Start, Usage, failure
+from node3nb.jobs import (
+    MIB,
+    ExitReason,
+    Isolation,
+    JobResult,
+    JobSpec,
+    JobState,
+    Start,
+    Usage,
+    failure,
+)
 from node3nb.supervisor.capped_log import NOTE_BYTES
 from node3nb.supervisor.frames import Frame
 from node3nb.supervisor.orders import Order
 from node3nb.supervisor_client import SupervisorClient
+
+
+#: What a Python interpreter needs to start, with some room: 23 MiB of data were measured.
+LEAST_MEMORY_BYTES = 32 * MIB
 
 
 class NativeExecutor:
@@ -54,11 +68,17 @@ class NativeExecutor:
             isolation=Isolation(ready["isolation"]),
             memory_enforced_by=ready["memory_enforced_by"],
             layers=tuple(ready["layers"]),
+            least_memory_bytes=LEAST_MEMORY_BYTES,
         )
 
     def missing_layers(self) -> dict[str, str]:
         """Return each layer of protection that is off here, with the reason."""
         return dict(self._supervisor().ready["missing"])
+
+    @property
+    def landlock(self) -> int:
+        """Version of Landlock the kernel has; 0 for none."""
+        return int(self._supervisor().ready["landlock"])
 
     def run(self, spec: JobSpec, workspace: Workspace, reporter: Reporter) -> JobResult:
         """Run the command to its end.
@@ -73,6 +93,9 @@ class NativeExecutor:
         asked_ns = time.monotonic_ns()
         if not _supported():
             raise UnsupportedPlatformError
+        if spec.limits.memory_bytes < LEAST_MEMORY_BYTES:
+            least = f"memory_bytes: an interpreter needs {LEAST_MEMORY_BYTES // MIB} MiB; ask for that or more."
+            return failure(spec.job_id, ExitReason.REFUSED, least)
         client = self._supervisor()
         mounted = client.ready["isolation"] == Isolation.NAMESPACES
         view = command_line.View.of(workspace, mounted=mounted)

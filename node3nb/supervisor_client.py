@@ -54,7 +54,7 @@ class SupervisorClient:
                 self._command(theirs.fileno()),
                 stdin=subprocess.DEVNULL,
                 stdout=subprocess.DEVNULL,
-                stderr=open("/tmp/sup.err", "a"),  # XXXDEBUG
+                stderr=subprocess.DEVNULL,
                 pass_fds=[theirs.fileno()],
                 start_new_session=True,
                 cwd="/",

@@ -8,7 +8,7 @@ from pathlib import Path
 from node3nb.errors import ConfigError
 from node3nb.hardware import Machine
 from node3nb.job_checks import MAX_BYTES, printable
-from node3nb.jobs import GIB, ResourceLimits
+from node3nb.jobs import GIB, Isolation, ResourceLimits
 from node3nb.marketplace.words import MAX_WAIT_S
 
 #: Share of the machine's memory that all jobs together may have.
@@ -49,6 +49,10 @@ class Settings:
     allow_insecure_http: bool = False
     #: Whether strangers' jobs may run at isolation level `limits`.
     allow_weak_isolation: bool = False
+    #: Isolation level to stay at; None is the strongest there is.
+    isolation: Isolation | None = None
+    #: Modules a waiting Python imports ahead, such as numpy, for jobs that need them.
+    preload: tuple[str, ...] = ()
     #: Whether a job that asks for the host's network gets it.
     allow_host_network: bool = False
 
@@ -62,6 +66,10 @@ class Settings:
         self._check("max_input_bytes", 1, MAX_BYTES)
         if len(self.wallet_address) > LONGEST_WALLET or not self.wallet_address.isprintable():
             raise ConfigError(f"wallet_address: give at most {LONGEST_WALLET} plain characters.")
+
+        for name in self.preload:
+            if not all(part.isidentifier() for part in name.split(".")):
+                raise ConfigError(f"preload: {printable(name)} is no module; name one, as numpy.")
 
     def _check(self, name: str, least: float, most: float) -> None:
         value = getattr(self, name)

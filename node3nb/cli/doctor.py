@@ -3,28 +3,31 @@
 from __future__ import annotations
 
 import argparse
+import os
 import platform
 import sys
 from typing import Any
 
 from node3nb import __version__, config, hardware
+from node3nb.attack_classes import AttackClass, not_stopped
 from node3nb.cli import options
 from node3nb.docker_manager import DockerManager
-from node3nb.executor import choose
-from node3nb.jobs import JobSpec
+from node3nb.executor import Availability, choose
+from node3nb.jobs import Isolation, JobSpec
 from node3nb.native_executor import NativeExecutor
 from node3nb.sizes import shown_bytes
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
     """Add the command's options."""
+    options.add_isolation(parser)
     options.add_json(parser)
     parser.set_defaults(do=doctor)
 
 
 def doctor(args: argparse.Namespace) -> int:
     """Look, and tell; 0 when some executor can run jobs here."""
-    found = examine()
+    found = examine(options.isolation(args))
     if args.json:
         options.print_json(found)
     else:
@@ -32,13 +35,21 @@ def doctor(args: argparse.Namespace) -> int:
     return 0 if found["executor"] else 1
 
 
-def examine() -> dict[str, Any]:
-    """Return what was found, as plain data."""
-    native, container = NativeExecutor(), DockerManager()
+def examine(isolation: Isolation | None = None) -> dict[str, Any]:
+    """Return what was found, as plain data.
+
+    Parameters
+    ----------
+    isolation
+        Native level to look at; None is the strongest there is.
+    """
+    native, container = NativeExecutor(isolation), DockerManager()
     try:
         choice = choose(JobSpec(command=("true",)), (container, native))
         executors = [container.available(), native.available()]
-        missing = native.missing_layers() if executors[1].available else {}
+        there = executors[1].available
+        missing = native.missing_layers() if there else {}
+        landlock = native.landlock if there else 0
     finally:
         native.close()
     machine = hardware.machine()
@@ -54,14 +65,30 @@ def examine() -> dict[str, Any]:
         "why": choice.why,
         "isolation": executors[1].isolation,
         "memory_enforced_by": executors[1].memory_enforced_by,
+        "layers": executors[1].layers,
         "missing": missing,
+        "landlock": landlock,
+        "not_stopped": [each.told for each in _not_stopped(executors[1])],
         "executors": {each.executor: each.reason for each in executors},
     }
 
 
+def _not_stopped(native: Availability) -> tuple[AttackClass, ...]:
+    if native.isolation is None:
+        return ()
+    return not_stopped(
+        native.isolation,
+        root=hasattr(os, "geteuid") and os.geteuid() == 0,
+        cgroup="cgroup" in native.layers,
+        seccomp="seccomp" in native.layers,
+        own_user="own-user" in native.layers,
+    )
+
+
 def _shown(found: dict[str, Any]) -> str:
+    landlock = f"Landlock {found['landlock']}" if found["landlock"] else "no Landlock"
     lines = [
-        f"node3nb {found['version']}, Python {found['python']}, {found['system']}",
+        f"node3nb {found['version']}, Python {found['python']}, {found['system']}, {landlock}",
         f"machine    {found['cores']} cores, {shown_bytes(found['memory_bytes'])} of memory",
         f"GPUs       {', '.join(found['gpus']) or 'none'}",
         f"state      {found['state_dir']}",
@@ -69,8 +96,11 @@ def _shown(found: dict[str, Any]) -> str:
         f"isolation  {found['isolation'] or 'none'}",
         f"memory     enforced by {found['memory_enforced_by'] or 'nothing'}",
         *(f"  {name:<11} {reason}" for name, reason in found["executors"].items()),
+        *(f"  {name:<11} on" for name in found["layers"]),
         *(f"  {name:<11} off: {reason}" for name, reason in found["missing"].items()),
+        *(f"not stopped: a job may {told}." for told in found["not_stopped"]),
+        *([] if found["not_stopped"] else ["not stopped: none of the attacks that are tried."]),
     ]
-    if found["isolation"] == "limits":
+    if found["isolation"] == Isolation.LIMITS:
         lines.append("Level limits does not keep a job from your files; it is not for strangers.")
     return "\n".join(lines) + "\n"

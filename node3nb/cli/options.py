@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from typing import IO, Any
 
 from node3nb import inert_text
-from node3nb.jobs import ExitReason, JobResult, ResourceLimits
+from node3nb.jobs import ExitReason, Isolation, JobResult, ResourceLimits
 from node3nb.sizes import parse_bytes, parse_seconds
 
 #: Exit status of a job that ran out of time, and of one that was killed (128 + SIGKILL).
@@ -51,6 +51,17 @@ def write_strange(stream: IO[str], text: str) -> None:
 def add_json(parser: argparse.ArgumentParser) -> None:
     """Add `--json`."""
     parser.add_argument("--json", action="store_true", help="answer with one JSON object")
+
+
+def add_isolation(parser: argparse.ArgumentParser) -> None:
+    """Add the native level that is not exceeded."""
+    levels = [level for level in Isolation if level is not Isolation.CONTAINER]
+    parser.add_argument("--isolation", choices=levels, help="native level to stay at")
+
+
+def isolation(args: argparse.Namespace) -> Isolation | None:
+    """Return the native level that was asked for; None for the strongest."""
+    return Isolation(args.isolation) if args.isolation else None
 
 
 def add_limits(parser: argparse.ArgumentParser) -> None:

@@ -27,6 +27,10 @@ def configure(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--allow-host-network", action="store_true", help="give jobs the network they ask for"
     )
+    options.add_isolation(parser)
+    parser.add_argument(
+        "--preload", action="append", default=[], metavar="MODULE", help="import it ahead, as numpy"
+    )
     parser.add_argument("--no-native", action="store_true", help="run jobs in containers only")
     options.add_json(parser)
     parser.set_defaults(do=provide)
@@ -45,6 +49,8 @@ def provide(args: argparse.Namespace) -> int:
             allow_insecure_http=args.allow_insecure_http,
             allow_weak_isolation=args.allow_weak_isolation,
             allow_host_network=args.allow_host_network,
+            isolation=options.isolation(args),
+            preload=tuple(args.preload),
         ),
     ).start()
     try:

@@ -30,7 +30,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--output", type=Path, metavar="DIR", help="where its outputs go")
     parser.add_argument("--env", action="append", default=[], metavar="NAME=VALUE")
     parser.add_argument("--network", choices=[*Network], default=Network.NONE)
-    parser.add_argument("--isolation", choices=[*Isolation], help="weakest level to accept")
+    parser.add_argument("--isolation", choices=[*Isolation], help="level to run at, no other")
     parser.add_argument("--executor", choices=["native", "container"])
     options.add_json(parser)
     parser.add_argument("command", nargs=argparse.REMAINDER, metavar="-- COMMAND")
@@ -40,7 +40,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> int:
     """Run the command and return its exit status."""
     spec = _spec(args)
-    executors = _executors(args.executor)
+    executors = _executors(args.executor, args.isolation)
     follower = None if args.json else Follower(spec.limits.log_bytes)
     try:
         result = _run_interruptibly(spec, executors, args, follower)
@@ -76,8 +76,11 @@ def _environment(pairs: list[str]) -> dict[str, str]:
     return dict(pair.split("=", 1) for pair in pairs)
 
 
-def _executors(name: str | None) -> tuple[Executor, ...]:
-    found: dict[str, Executor] = {"container": DockerManager(), "native": NativeExecutor()}
+def _executors(name: str | None, isolation: str | None) -> tuple[Executor, ...]:
+    wanted = Isolation(isolation) if isolation else None
+    forced = None if wanted is Isolation.CONTAINER else wanted
+    native = NativeExecutor(forced)
+    found: dict[str, Executor] = {"container": DockerManager(), "native": native}
     return tuple(executor for key, executor in found.items() if name in {None, key})
 
 

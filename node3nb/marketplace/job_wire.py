@@ -8,7 +8,7 @@ from typing import Annotated
 from pydantic import BaseModel, ConfigDict, FailFast, Field, ValidationError
 
 from node3nb.errors import JobSpecError
-from node3nb.jobs import Isolation, JobSpec, Network, Requirements, ResourceLimits
+from node3nb.jobs import Isolation, JobSpec, Network, Requirements, ResourceLimits, Start
 from node3nb.marketplace.words import (
     REQUIRE_CONTAINER,
     Asked,
@@ -39,6 +39,8 @@ class JobNeeds(BaseModel):
     isolation: Annotated[Isolation, Field(strict=False)] | None = None
     #: Network the job needs.
     network: Annotated[Network, Field(strict=False)] = Network.NONE
+    #: Whether a Python job may begin in an interpreter that has started already.
+    start: Annotated[Start, Field(strict=False)] = Start.AUTO
 
 
 class StrictJobNeeds(FewFields, JobNeeds):
@@ -148,6 +150,7 @@ def read_job(wire: object, defaults: ResourceLimits | None = None) -> JobSpec:
             network=needs.network,
             container=_wants_container(offer, needs),
         ),
+        start=needs.start,
         estimated_duration_s=offer.estimated_duration or 0.0,
         reward=offer.reward or 0.0,
     )

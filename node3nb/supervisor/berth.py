@@ -44,6 +44,15 @@ class Blueprint:
     #: Directory below which the jobs are that the view can show.
     area: str
 
+    def to_frame(self) -> dict[str, Any]:
+        """Return it as plain data, but for the view, whose descriptors travel beside it."""
+        return {
+            "setup": self.setup.to_frame(),
+            "groups": self.groups.to_frame() if self.groups else None,
+            "own_user": self.own_user,
+            "area": self.area,
+        }
+
     def sees(self, area: str) -> bool:
         """Whether a job of this area can be shown its directories."""
         return self.template is None or area == self.area

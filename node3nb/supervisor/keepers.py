@@ -58,10 +58,10 @@ class Kept:
             self.started = frame
         return event not in {"started", "usage"}
 
-    @property
-    def is_to_be_replaced(self) -> bool:
-        """Whether it ended before it could begin with its job, and not for lack of a sandbox."""
-        return bool(self.layers and self.order) and not self.started and not self.ended
+    def was_unused(self, status: int) -> bool:
+        """Whether it ended, with this wait status, before it could begin with its job."""
+        code = os.waitstatus_to_exitcode(status)
+        return code == keeping.UNUSED and not (self.started or self.unbuilt)
 
     def account(self, status: int) -> Frame:
         """Return how the job ended, from what was told or from the keeper's wait status."""
@@ -102,11 +102,6 @@ class Keepers:
     def all(self) -> list[Kept]:
         """Every keeper."""
         return self.busy + self._parked
-
-    @property
-    def warm_pids(self) -> frozenset[int]:
-        """The process of the warm Python; empty for none."""
-        return frozenset() if self.nursery is None else frozenset({self.nursery.pid})
 
     def of_job(self, job: str) -> Kept | None:
         """Return the keeper of a job."""
@@ -161,6 +156,12 @@ class Keepers:
         if self.nursery is not None:
             self.nursery.close()
 
+    @property
+    def pids(self) -> frozenset[int]:
+        """Process ids of all that we made and that lives, as far as they are known."""
+        warm = self.nursery.pids if self.nursery is not None else set()
+        return frozenset(kept.pid for kept in self.all) | warm
+
     def _make(self, network: str) -> Kept:
         setup = replace(self._blueprint.setup, network=network)
         blueprint = replace(self._blueprint, setup=setup)
@@ -180,4 +181,4 @@ def fork(
         return Kept(Channel(ours), pid)
     ours.close()
     let_go()
-    keeping.become_job(keeping.keep(blueprint, Channel(theirs)))
+    return keeping.become_job(keeping.keep(blueprint, Channel(theirs)))

@@ -116,8 +116,7 @@ def find(plan: Plan, area: str, strongest: str) -> Level:
         level = _try(name, base, area, missing)
         if level is not None:
             return level
-    level = Level(base, (LIMITS,), missing)
-    return level
+    return Level(base, (LIMITS,), missing)
 
 
 def _try(name: str, base: Blueprint, area: str, missing: dict[str, str]) -> Level | None:

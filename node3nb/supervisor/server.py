@@ -56,14 +56,15 @@ class Supervisor:
         self._owner_tasks = (0.0, 0)
         self._orphaned = self._strays = False
         self._polls_owner = not hasattr(os, "pidfd_open")
-        nursery = Nursery(wanted["python"], wanted["preload"]) if FORKS_WARM else None
+        self._expecting: int | None = None
+        self._nursery = Nursery(wanted["python"], wanted["preload"]) if FORKS_WARM else None
         self._level = level.find(
             plan.make(wanted["python"], wanted["prefixes"]),
             wanted["area"],
             wanted["isolation"] or LEVELS[-1],
         )
         self._groups = self._level.blueprint.groups
-        self._keepers = Keepers(self._level.blueprint, nursery, self._let_go)
+        self._keepers = Keepers(self._level.blueprint, self._nursery, self._let_go)
 
     def serve(self) -> None:
         """Run jobs until the kernel is gone, then end them all and remove what they wrote."""
@@ -94,17 +95,18 @@ class Supervisor:
         self._look_around()
 
     def _watch_nursery(self) -> None:
-        """Begin to park sandboxes as soon as the warm Python can bear them."""
-        nursery = self._keepers.nursery
-        if nursery is not None:
-            fd = nursery.fileno()
+        """Begin to park sandboxes as soon as the next warm Python can bear them."""
+        fd = self._nursery.expecting if self._nursery else None
+        if fd is not None and fd != self._expecting:
+            self._selector.register(fd, _READ, self._hear_nursery)
+            self._expecting = fd
 
-            def hear() -> None:
-                self._selector.unregister(fd)
-                if nursery.hear():
-                    self._park()
-
-            self._selector.register(fd, _READ, hear)
+    def _hear_nursery(self) -> None:
+        if self._expecting is not None:
+            self._selector.unregister(self._expecting)
+            self._expecting = None
+        if self._nursery is not None and self._nursery.hear():
+            self._park()
 
     def _look_around(self) -> None:
         """Notice what no descriptor tells: a parent that changed, a keeper that was stopped."""
@@ -112,8 +114,10 @@ class Supervisor:
             self._lose_kernel()
         for kept in self._keepers.busy:
             self._end_if_stopped(kept)
-        if self._strays and all(kept.pid for kept in self._keepers.all):
+        if self._strays and 0 not in self._keepers.pids:
             self._kill_strays()
+        if self._nursery is not None:
+            self._nursery.reap()
 
     def _end_if_stopped(self, kept: Kept) -> None:
         """Kill a keeper that somebody stopped: a job nobody watches must not go on."""
@@ -160,6 +164,7 @@ class Supervisor:
         with contextlib.suppress(OSError):
             while self._keepers.wants_more():
                 self._watch(self._keepers.park())
+        self._watch_nursery()
 
     def _let_go(self) -> None:
         """In a process forked from this one: close what is not its own.
@@ -206,10 +211,11 @@ class Supervisor:
             self._groups.remove(berth.group_name(kept.pid))
         if kept.order is None:
             return
-        if kept.is_to_be_replaced:
+        if kept.was_unused(status):
             self._start(kept.order)
             return
         if status or not kept.ended:
+            tree.remember_groups(*filter(None, [kept.started.get("main")]), learn=False)
             self._strays = True
             self._look_around()
         self._tell_end(kept.order, kept.account(status))
@@ -229,7 +235,7 @@ class Supervisor:
     def _kill_strays(self) -> None:
         """Kill what hangs from us, and neither from a living keeper nor from the warm Python."""
         self._strays = False
-        spare = frozenset(kept.pid for kept in self._keepers.all) | self._keepers.warm_pids
+        spare = self._keepers.pids
         ended = tree.kill_below(os.getpid(), spare)
         self._statuses |= {pid: status for pid, status in ended.items() if pid in spare}
 

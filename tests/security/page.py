@@ -57,8 +57,9 @@ def _everywhere(gap: Gap) -> Gap:
 
 def _why(gap: Gap) -> str:
     who = {True: " for root", False: " for an ordinary user", None: ""}[gap.root]
-    without = f" without {' or '.join(sorted(gap.unless))}" if gap.unless else ""
-    return f"**not stopped**{who}{without}: {gap.why}"
+    verdict = "**not always stopped**" if gap.race else "**not stopped**"
+    without = f" without {' and '.join(sorted(gap.unless))}" if gap.unless else ""
+    return f"{verdict}{who}{without}: {gap.why}"
 
 
 def _tried() -> Iterator[str]:

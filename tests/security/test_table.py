@@ -7,7 +7,7 @@ import itertools
 
 import pytest
 from security import greed, page
-from security.table import ATTACKS, CGROUP, LANDLOCK, LIMITS, NAMESPACES, SECCOMP, Setting
+from security.table import ATTACKS, CGROUP, LANDLOCK, LIMITS, NAMESPACES, OWN_USER, SECCOMP, Setting
 
 from node3nb import attack_classes
 
@@ -44,15 +44,20 @@ def test_every_class_is_tried() -> None:
 
 
 @pytest.mark.parametrize(
-    ("level", "root", "cgroup", "seccomp"),
+    ("level", "root", "cgroup", "seccomp", "own_user"),
     [
-        *itertools.product((NAMESPACES, LANDLOCK), *[(False, True)] * 2, (True,)),
-        *itertools.product((LIMITS,), *[(False, True)] * 3),
+        each
+        for each in itertools.product((NAMESPACES, LANDLOCK, LIMITS), *[(False, True)] * 4)
+        if each[3] or each[0] == LIMITS
     ],
 )
-def test_what_owners_are_told(level: str, *, root: bool, cgroup: bool, seccomp: bool) -> None:
-    on = {CGROUP: cgroup, SECCOMP: seccomp}
+def test_what_owners_are_told(
+    level: str, *, root: bool, cgroup: bool, seccomp: bool, own_user: bool
+) -> None:
+    on = {CGROUP: cgroup, SECCOMP: seccomp, OWN_USER: own_user}
     setting = Setting(level, root, frozenset(name for name in on if on[name]))
-    told = attack_classes.not_stopped(level, root=root, cgroup=cgroup, seccomp=seccomp)
+    told = attack_classes.not_stopped(
+        level, root=root, cgroup=cgroup, seccomp=seccomp, own_user=own_user
+    )
     seen = {attack.kind for attack in ATTACKS if attack.gap(setting)}
     assert told == tuple(kind for kind in attack_classes.ALL if kind in seen)

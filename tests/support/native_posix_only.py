@@ -44,7 +44,7 @@ for name in ("stat", "open", "listdir", "scandir"):
 builtins.open = without_proc(open)
 del select.epoll
 sys.platform = "darwin"
-os.uname = lambda: os.uname_result(("Darwin", "", "", "", "arm64"))
+os.uname = lambda: os.uname_result(("Darwin", "mac", "24.0.0", "", "arm64"))
 sys.path.insert(0, str(pathlib.Path(__file__).parents[2]))
 
 from node3nb.supervisor import linux, server, tree  # noqa: E402

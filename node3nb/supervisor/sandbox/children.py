@@ -19,7 +19,7 @@ DESCRIPTORS_END = 1 << 16
 FAILED = "failed"
 
 
-def tell(pipe: int, *message: object) -> None:
+def tell(pipe: int, *message: str | int) -> None:
     """Write one message of plain data into a pipe, whole or not at all."""
     with contextlib.suppress(OSError):
         os.write(pipe, marshal.dumps(message))

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import marshal
 import os
 import socket
@@ -20,6 +19,29 @@ MOST_BORN = 64
 ENVIRONMENT = {"PATH": "/usr/local/bin:/usr/bin:/bin", "LANG": "C.UTF-8", "HOME": "/nonexistent"}
 
 
+class _Warm:
+    """One warm Python."""
+
+    def __init__(self, python: str, preload: tuple[str, ...]) -> None:
+        self.born = 0
+        self.socket, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+        with theirs:
+            self.pid = os.posix_spawn(
+                python,
+                [python, PROGRAM, str(os.getpid()), *preload],
+                ENVIRONMENT,
+                file_actions=[(os.POSIX_SPAWN_DUP2, theirs.fileno(), SOCKET)],
+                setsid=True,
+            )
+
+    def is_ready(self) -> bool:
+        """Read whether it has imported what it should; False when it has ended instead."""
+        try:
+            return bool(self.socket.recv(64, socket.MSG_DONTWAIT))
+        except OSError:
+            return False
+
+
 class Nursery:
     """One warm Python after the other.
 
@@ -34,60 +56,63 @@ class Nursery:
     def __init__(self, python: str, preload: tuple[str, ...]) -> None:
         self._python = python
         self._preload = preload
-        self._start()
-
-    def _start(self) -> None:
-        self._born = 0
-        #: Whether it can bear keepers.
-        self.ready = False
-        self._socket, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
-        argv = [self._python, PROGRAM, str(os.getpid()), *self._preload]
-        with theirs:
-            self._pid = os.posix_spawn(
-                self._python,
-                argv,
-                ENVIRONMENT,
-                file_actions=[(os.POSIX_SPAWN_DUP2, theirs.fileno(), SOCKET)],
-                setsid=True,
-            )
+        self._current: _Warm | None = None
+        self._next: _Warm | None = _Warm(python, preload)
+        self._ended: list[int] = []
 
     @property
-    def pid(self) -> int:
-        """Process id of the warm Python."""
-        return self._pid
+    def ready(self) -> bool:
+        """Whether it can bear keepers."""
+        return self._current is not None
+
+    @property
+    def pids(self) -> set[int]:
+        """Process ids of the warm Pythons."""
+        living = [warm.pid for warm in (self._current, self._next) if warm is not None]
+        return {*living, *self._ended}
+
+    @property
+    def expecting(self) -> int | None:
+        """The descriptor that tells when the next warm Python is ready; None when none is due."""
+        return None if self._next is None else self._next.socket.fileno()
 
     def hear(self) -> bool:
-        """Note whether it has imported what it should, once its descriptor says something."""
-        with contextlib.suppress(OSError):
-            self.ready = bool(self._socket.recv(64, socket.MSG_DONTWAIT))
+        """Take the next warm Python into service, or give it up; return whether there is one."""
+        warm, self._next = self._next, None
+        if warm is not None and warm.is_ready():
+            self._retire(self._current)
+            self._current = warm
+        else:
+            self._retire(warm)
         return self.ready
 
-    def fileno(self) -> int:
-        """Return the descriptor that tells when it is ready."""
-        return self._socket.fileno()
-
     def bear(self, blueprint: Blueprint, channel: socket.socket) -> bool:
-        """Have it fork a keeper with this channel; return whether it could be asked."""
-        if not self.ready:
+        """Have a keeper with this channel forked; return whether somebody could be asked."""
+        warm = self._current
+        if warm is None:
             return False
         fds = [channel.fileno(), *(blueprint.template.fds if blueprint.template else [])]
-        message = marshal.dumps(
-            {
-                "setup": blueprint.setup.to_frame(),
-                "groups": blueprint.groups.to_frame() if blueprint.groups else None,
-                "own_user": blueprint.own_user,
-                "area": blueprint.area,
-            }
-        )
         try:
-            socket.send_fds(self._socket, [message], fds)
+            socket.send_fds(warm.socket, [marshal.dumps(blueprint.to_frame())], fds)
         except OSError:
-            self.close()
-            self._start()
-            return False
-        self._born += 1
-        return True
+            self._current = None
+            self._retire(warm)
+        warm.born += 1
+        if (warm.born >= MOST_BORN or not self.ready) and self._next is None and warm.born > 1:
+            self._next = _Warm(self._python, self._preload)
+        return self.ready
+
+    def reap(self) -> None:
+        """Bury those that were let go and have ended."""
+        self._ended = [pid for pid in self._ended if not os.waitpid(pid, os.WNOHANG)[0]]
 
     def close(self) -> None:
-        """Let it end; what it has borne lives on."""
-        self._socket.close()
+        """Let them end; what they have borne lives on."""
+        for warm in (self._current, self._next):
+            self._retire(warm)
+        self._current = self._next = None
+
+    def _retire(self, warm: _Warm | None) -> None:
+        if warm is not None:
+            warm.socket.close()
+            self._ended.append(warm.pid)

@@ -89,7 +89,7 @@ def memory_as_file() -> None:
 
 def memory_as_named_file() -> None:
     """A file in the host's /dev/shm, or the job's."""
-    with tempfile.NamedTemporaryFile(dir="/dev/shm", prefix="n3-greed-") as file:
+    with tempfile.NamedTemporaryFile(dir="/dev/shm", prefix=f"n3-{os.environ['JOB_ID']}-") as file:
         for _ in range(MEMORY_MIB):
             file.write(PAGE)
         file.flush()
