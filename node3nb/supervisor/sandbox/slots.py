@@ -30,6 +30,8 @@ LOCKS = "/run/node3nb"
 SYSTEMD_USERS = "/run/systemd/dynamic-uid"
 #: Seconds that a user's processes get to be gone once they are killed, and between two looks.
 PATIENCE_S, PAUSE_S = 2.0, 0.002
+#: What a lock's file says: given out, given back with nothing left, not ours to give.
+_TAKEN, _EMPTY, _FOREIGN = b"t", b"e", b"f"
 _LOCK_FILE = os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC
 
 
@@ -50,8 +52,27 @@ class Slot:
         self.uid = uid
         self._lock = lock
 
-    def release(self) -> None:
-        """Give the slot back, whoever else still has the lock's file open."""
+    @property
+    def is_known_empty(self) -> bool:
+        """Whether its last holder gave it back with no process left."""
+        return os.pread(self._lock, 1, 0) == _EMPTY
+
+    @property
+    def is_left_over(self) -> bool:
+        """Whether its last holder has ended without giving it back."""
+        return os.pread(self._lock, 1, 0) == _TAKEN
+
+    def mark(self, state: bytes) -> None:
+        """Note for the next holder what is known of the user."""
+        os.ftruncate(self._lock, 0)
+        os.pwrite(self._lock, state, 0)
+
+    def release(self, state: bytes = _EMPTY) -> None:
+        """Give the slot back, whoever else still has the lock's file open.
+
+        To be called once no process of the user is left.
+        """
+        self.mark(state)
         fcntl.flock(self._lock, fcntl.LOCK_UN)
         os.close(self._lock)
 
@@ -71,11 +92,13 @@ def take(locks: str = LOCKS) -> Slot | None:
     """
     with contextlib.suppress(OSError), _open_locks(locks) as directory:
         for uid in UIDS:
-            slot = None if _has_account(uid) else _locked(directory, uid)
-            if slot is not None and empty(uid):
+            slot = _locked(directory, uid)
+            if slot is None:
+                continue
+            if slot.is_known_empty or (empty(uid) and not _has_account(uid)):
+                slot.mark(_TAKEN)
                 return slot
-            if slot is not None:
-                slot.release()
+            slot.release(_FOREIGN)
     return None
 
 
@@ -99,10 +122,14 @@ def sweep(locks: str = LOCKS) -> list[int]:
         given_out = {int(name) for name in os.listdir(directory) if name.isdigit()}
         for uid in sorted(given_out & _users() & set(UIDS)):
             slot = None if _has_account(uid) else _locked(directory, uid)
-            if slot is not None:
+            if slot is None:
+                continue
+            if slot.is_left_over:
                 _kill_all(uid)
-                slot.release()
                 swept.append(uid)
+                slot.release()
+            else:
+                slot.release(_FOREIGN)
     return swept
 
 
