@@ -113,13 +113,13 @@ def _start_rows(plain: _Bench, loaded: _Bench, weaker: _Bench) -> list[tuple[str
 
 def _told(times: dict[str, list[Start_]]) -> list[tuple[str, str]]:
     rows = []
-    for kind, starts in times.items():
+    for kind in times:
         bare = "bare python -c 'import numpy'" if "numpy" in kind else "bare python -c"
         for index, moment in enumerate(("first line", "reaped")):
             ours, theirs = ([each[index] for each in times[name]] for name in (kind, bare))
             middle, worst = statistics.median(ours), _p99(ours)
-            ratio = f"{middle / statistics.median(theirs):.2f} × bare"
-            p99 = f"p99 {worst / _p99(theirs):.2f} ×"
+            ratio = f"{middle / statistics.median(theirs):.2f} x bare"
+            p99 = f"p99 {worst / _p99(theirs):.2f} x"
             figure = f"{middle:6.1f} ms (p99 {worst:.1f})  {ratio}, {p99}"
             rows.append((f"{kind}, {moment}", figure))
     return rows
@@ -152,7 +152,7 @@ def _rate_rows(bench: _Bench) -> list[tuple[str, str]]:
         alone = _rate(lambda bare=bare: subprocess.run(bare, check=True))
         jobs = _rate(lambda ours=ours: bench.run(*ours))
         rows.append((f"bare subprocess.run({label}), two threads", f"{alone:6.0f} /s"))
-        rows.append((f"jobs {label}, two slots", f"{jobs:6.0f} /s  {jobs / alone:.2f} × bare"))
+        rows.append((f"jobs {label}, two slots", f"{jobs:6.0f} /s  {jobs / alone:.2f} x bare"))
     return rows
 
 

@@ -113,6 +113,10 @@ def _shortfall(spec: JobSpec, has: Availability) -> str:
     if needs.isolation is not None and has.isolation.strength < needs.isolation.strength:
         return f"the job asks for isolation {needs.isolation}; here there is {has.isolation}."
     if spec.limits.memory_bytes < has.least_memory_bytes:
-        least = has.least_memory_bytes >> 20
-        return f"memory_bytes: an interpreter needs {least} MiB; ask for that or more."
+        return too_little(has.least_memory_bytes)
     return ""
+
+
+def too_little(least: int) -> str:
+    """Return why a job with less memory than `least` bytes is not run."""
+    return f"memory_bytes: an interpreter needs {least >> 20} MiB; ask for that or more."

@@ -41,6 +41,8 @@ LAST_CALLS_S = 5.0
 #: Why a provider is over that nothing has gone wrong with.
 STOPPED = "It was stopped."
 
+Engine = Executor | Literal["auto"] | None
+
 
 class JobManager:
     """The agent of one marketplace on this machine.
@@ -71,7 +73,7 @@ class JobManager:
         marketplace_url: str | None = None,
         api_key: str | None = None,
         gpu_info: Mapping[str, Any] | None = None,
-        docker_manager: Executor | Literal["auto"] | None = None,
+        docker_manager: Engine = None,
         *,
         use_native_execution: bool = True,
         settings: Settings | None = None,
@@ -291,12 +293,8 @@ class JobManager:
         )
 
 
-def _executors(
-    engine: Executor | Literal["auto"] | None, native: bool, settings: Settings
-) -> tuple[Executor, ...]:
+def _executors(engine: Engine, native: bool, settings: Settings) -> tuple[Executor, ...]:
     """Return the executors in the order they are tried: a container first."""
     container = DockerManager() if engine == "auto" else engine
-    found: list[Executor] = [] if container is None else [container]
-    if native:
-        found.append(NativeExecutor(settings.isolation, settings.preload))
-    return tuple(found)
+    ours = NativeExecutor(settings.isolation, settings.preload) if native else None
+    return tuple(executor for executor in (container, ours) if executor is not None)

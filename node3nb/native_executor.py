@@ -11,7 +11,7 @@ from collections.abc import Iterator
 
 from node3nb import command_line, config, hardware
 from node3nb.errors import IsolationError, UnsupportedPlatformError
-from node3nb.executor import Availability, Reporter
+from node3nb.executor import Availability, Reporter, too_little
 from node3nb.files.workspace import Workspace
 from node3nb.jobs import (
     MIB,
@@ -28,7 +28,6 @@ from node3nb.supervisor.capped_log import NOTE_BYTES
 from node3nb.supervisor.frames import Frame
 from node3nb.supervisor.orders import Order
 from node3nb.supervisor_client import SupervisorClient
-
 
 #: What a Python interpreter needs to start, with some room: 23 MiB of data were measured.
 LEAST_MEMORY_BYTES = 32 * MIB
@@ -94,8 +93,7 @@ class NativeExecutor:
         if not _supported():
             raise UnsupportedPlatformError
         if spec.limits.memory_bytes < LEAST_MEMORY_BYTES:
-            least = f"memory_bytes: an interpreter needs {LEAST_MEMORY_BYTES // MIB} MiB; ask for that or more."
-            return failure(spec.job_id, ExitReason.REFUSED, least)
+            return failure(spec.job_id, ExitReason.REFUSED, too_little(LEAST_MEMORY_BYTES))
         client = self._supervisor()
         mounted = client.ready["isolation"] == Isolation.NAMESPACES
         view = command_line.View.of(workspace, mounted=mounted)

@@ -51,7 +51,7 @@ def _serve(made: Berth, channel: Channel) -> int:
     channel.send({"event": "parked", "pid": os.getpid(), "layers": made.layers})
     try:
         frames = _await_order(channel)
-        if not frames or not _lives(made):
+        if not frames or not made.sandbox.lives():
             return UNUSED
         _keep(frames, channel, made)
         return DONE
@@ -70,11 +70,6 @@ def _await_order(channel: Channel) -> list[Frame] | None:
         select.select([channel.fileno()], [], [])
         frames = channel.receive()
     return frames
-
-
-def _lives(made: Berth) -> bool:
-    """Return whether the sandbox has survived the waiting."""
-    return os.waitpid(made.sandbox.top, os.WNOHANG)[0] == 0
 
 
 def _keep(frames: list[Frame], channel: Channel, made: Berth) -> None:

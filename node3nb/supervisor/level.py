@@ -19,15 +19,12 @@ from node3nb.supervisor.orders import Grant, Order
 from node3nb.supervisor.sandbox import slots
 from node3nb.supervisor.sandbox.plan import Plan
 from node3nb.supervisor.sandbox.setup import (
-    INPUT,
     LANDLOCK,
     LEVELS,
     LIMITS,
+    MOUNTED,
     NAMESPACES,
     NO_NETWORK,
-    OUTPUT,
-    TMP,
-    WORK,
     Setup,
 )
 from node3nb.supervisor.sandbox.template import Template
@@ -37,9 +34,9 @@ LANDLOCK_ABI = 6
 #: What the job of a trial does: read where it may, write where it may, start a process.
 TRIAL = """
 import os, sys
-os.listdir(os.environ["INPUT_DIR"])
-for name in ("OUTPUT_DIR", "HOME", "TMPDIR"):
-    with open(os.path.join(os.environ[name], "trial"), "w") as file:
+os.listdir(sys.argv[1])
+for path in sys.argv[2:]:
+    with open(os.path.join(path, "trial"), "w") as file:
         file.write("x")
 child = os.fork() or os._exit(7)
 sys.exit(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]))
@@ -192,25 +189,20 @@ def _await(kept: Kept) -> None:
 
 def _order(blueprint: Blueprint, root: str, area: str) -> Order:
     """Return the order of the trial's job, and make its directories."""
-    places = {name: f"{root}/{name}" for name in ("input", "output", "work", "tmp", "log")}
-    inside = blueprint.setup.level == NAMESPACES
-    for name, path in places.items():
+    own = tuple(root + path for path in MOUNTED)
+    for path in (*own, f"{root}/log"):
         os.mkdir(path)
-        if inside and name == "work":
-            os.rename(path, f"{root}/job")
-            places[name] = f"{root}/job"
-    seen = dict(zip(("input", "output", "work", "tmp"), (INPUT, OUTPUT, WORK, TMP), strict=True))
-    seen = seen if inside else places
+    seen = MOUNTED if blueprint.setup.level == NAMESPACES else own
     return Order(
         job="trial",
-        argv=(blueprint.setup.plan.python, "-I", "-S", "-c", TRIAL),
-        env={
-            "INPUT_DIR": seen["input"],
-            "OUTPUT_DIR": seen["output"],
-            "HOME": seen["work"],
-            "TMPDIR": seen["tmp"],
-        },
+        argv=(blueprint.setup.plan.python, "-I", "-S", "-c", TRIAL, *seen),
+        env={},
         root=root,
+        input=own[0],
+        output=own[1],
+        work=own[2],
+        tmp=own[3],
+        log=f"{root}/log",
         area=area,
         network=NO_NETWORK,
         devices=(),
@@ -224,5 +216,4 @@ def _order(blueprint: Blueprint, root: str, area: str) -> Order:
         log_bytes=4096,
         grace_s=0.0,
         asked_ns=time.monotonic_ns(),
-        **places,
     )

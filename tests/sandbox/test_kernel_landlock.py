@@ -22,6 +22,7 @@ from support.forked import (
     errors_of,
     forked,
     linux_only,
+    sleeping,
 )
 
 from node3nb.supervisor import linux
@@ -199,24 +200,19 @@ def test_connections(deny: bool) -> None:
 @pytest.mark.parametrize("uid", ROOT_AND_STRANGER)
 def test_signals_stay_inside(uid: int) -> None:
     def tried() -> list[int]:
-        victim = os.fork()
-        if not victim:
-            signal.pause()
-        try:
-            watched = os.pidfd_open(victim)
-            ruled(lambda _rules: None)
-            outside = (
+        victim = sleeping()
+        watched = os.pidfd_open(victim)
+        ruled(lambda _rules: None)
+        return errors_of(
+            (
                 lambda: os.kill(victim, 0),
                 lambda: os.kill(victim, signal.SIGTERM),
                 lambda: signal.pidfd_send_signal(watched, signal.SIGTERM),
                 lambda: os.kill(os.getpid(), 0),
             )
-            return errors_of(outside)
-        finally:
-            linux.die_with_parent()
+        )
 
-    victims_end = forked(tried, uid=uid)
-    assert victims_end == [errno.EPERM] * 3 + [0]
+    assert forked(tried, uid=uid) == [errno.EPERM] * 3 + [0]
 
 
 @pytest.mark.skipif(landlock.abi() < WITH_SCOPES, reason="Landlock without scopes")

@@ -24,6 +24,7 @@ from support.forked import (
     errors_of,
     forked,
     linux_only,
+    sleeping,
     status_of,
 )
 
@@ -153,14 +154,8 @@ def test_granted(granted: dict[str, bool], instead: dict[str, int]) -> None:
 def test_limits_of_others_where_all_are_its_own() -> None:
     def tried() -> int:
         filtered(FREE)
-        child = os.fork()
-        if not child:
-            signal.pause()
-        try:
-            return error_of(lambda: os.setpriority(os.PRIO_PROCESS, child, 19))
-        finally:
-            os.kill(child, signal.SIGKILL)
-            os.wait()
+        child = sleeping()
+        return error_of(lambda: os.setpriority(os.PRIO_PROCESS, child, 19))
 
     assert forked(tried) == 0
 

@@ -21,7 +21,9 @@ Answer = TypeVar("Answer")
 #: An ordinary user, of whom the machine knows nothing.
 STRANGER = 12345
 #: Far beyond what anything here takes.
-PATIENCE_S = 30.0
+PATIENCE_S = 20.0
+#: More descriptors than a test has open.
+CLOSED_TO = 1024
 
 linux_only = pytest.mark.skipif(sys.platform != "linux", reason="about the Linux kernel")
 root_only = pytest.mark.skipif(os.geteuid() != 0, reason="needs root")
@@ -66,6 +68,16 @@ def status_of(action: Callable[[], object], *, uid: int = 0) -> int:
             os.kill(child, signal.SIGKILL)
         time.sleep(0.005)
     return os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
+
+
+def sleeping() -> int:
+    """Return a child that does nothing, and ends with this process at the latest."""
+    child = os.fork()
+    if not child:
+        linux.die_with_parent()
+        os.closerange(0, CLOSED_TO)
+        signal.pause()
+    return child
 
 
 def error_of(action: Callable[[], object]) -> int:

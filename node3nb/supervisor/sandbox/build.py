@@ -39,6 +39,7 @@ class Sandbox:
         self.stdout, self.stderr, self.report = pipes.stdout[0], pipes.stderr[0], pipes.report[0]
         self._go, self._status = pipes.go[1], pipes.status[0]
         self._inside = inside
+        self._ended = False
         outcome = hear(self.report)
         if outcome != (READY,):
             os.waitpid(top, 0)
@@ -51,8 +52,14 @@ class Sandbox:
             send(self._go, message)
         os.close(self._go)
 
+    def lives(self) -> bool:
+        """Return whether the sandbox has survived its waiting."""
+        self._ended = os.waitpid(self.top, os.WNOHANG)[0] != 0
+        return not self._ended
+
     def status(self, of_top: int) -> int:
         """Return the wait status of the job, from that of the sandbox's first process."""
+        self._ended = True
         if not self._inside:
             return of_top
         with contextlib.suppress(OSError):
@@ -63,7 +70,7 @@ class Sandbox:
 
     def kill(self) -> None:
         """End all that runs in a process namespace at once; elsewhere there is a tree to kill."""
-        if self._inside:
+        if self._inside and not self._ended:
             with contextlib.suppress(ProcessLookupError):
                 os.kill(self.top, signal.SIGKILL)
 
@@ -85,7 +92,9 @@ class _Pipes:
 
 
 def build(setup: Setup, template: Template | None, group: Group | None) -> Sandbox | Inner:
-    """Build a sandbox, in namespaces if there is a template; returns a second time in the job's own process, with that process's side.
+    """Build a sandbox, in namespaces if there is a template.
+
+    Returns a second time in the job's own process, with that process's side.
 
     Raises
     ------

@@ -11,7 +11,8 @@ from collections.abc import Iterable
 from typing import Self
 
 from node3nb.supervisor.kernel import mounts, namespaces
-from node3nb.supervisor.sandbox import plan as plans, slots
+from node3nb.supervisor.sandbox import plan as plans
+from node3nb.supervisor.sandbox import slots
 from node3nb.supervisor.sandbox.children import in_child
 from node3nb.supervisor.sandbox.plan import Plan
 from node3nb.supervisor.sandbox.setup import HIDDEN, INNER_UID, MOUNTED, SHM, TMP

@@ -7,10 +7,10 @@ whenever the supervisor asks.  Of everything here only the last line runs in a j
 import os.path
 import sys
 
-sys.path[0] = os.path.abspath(__file__ + "/../../../..")
+sys.path.insert(0, os.path.abspath(__file__ + "/../../../.."))
 from node3nb.supervisor.warm import births, script
 
-del sys.path[0]
+del sys.path[:2]
 
 if __name__ == "__main__":
     births.prepare(int(sys.argv[1]), tuple(sys.argv[2:]))
