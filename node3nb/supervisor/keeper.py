@@ -44,6 +44,7 @@ class Keeper:
             Stream("stderr", order, berth.sandbox.stderr),
         )
         self._cancelled = cancelled
+        self._is_fork = False
         self._wake = 0
         self._status: int | None = None
         self._failure: verdict.Failure | None = None
@@ -70,7 +71,9 @@ class Keeper:
         limits.give_way(self._sandbox.main, self._grant.cores)
         if self._cancelled:
             self._cancel(self._launched)
-        self._sandbox.go(self._berth.message(self._order, self._grant))
+        message = self._berth.message(self._order, self._grant)
+        self._is_fork = message["warm"]
+        self._sandbox.go(message)
 
     def _turn(self) -> None:
         """Wait for the next event, deal with it, and measure what is due."""
@@ -161,7 +164,8 @@ class Keeper:
         written = self._watch.written()
         used = resource.getrusage(resource.RUSAGE_CHILDREN)
         cause = self._ladder.cause or self._watch.killed_for_memory()
-        peak = max(self._watch.peak_memory_bytes, _largest_child(used))
+        largest = _largest_child(used, is_fork=self._is_fork)
+        peak = max(self._watch.peak_memory_bytes, largest)
         account = verdict.Account(
             status=self._status,
             failure=self._failure,
@@ -194,12 +198,15 @@ def _wake_on_children() -> int:
     return reader
 
 
-def _largest_child(used: resource.struct_rusage) -> int:
+def _largest_child(used: resource.struct_rusage, *, is_fork: bool) -> int:
     """Return the largest resident memory of a child, unless it is that of our own fork.
 
     A child carries its parent's size over its exec (getrusage(2)), so a small program would
-    be charged for its keeper.
+    be charged for its keeper.  A job that stays a fork of the warm Python shares what that has
+    loaded, as we do: it is charged for what it added.
     """
     largest = used.ru_maxrss << 10
     own = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss << 10
-    return largest if largest > own + FORK_BYTES else 0
+    if largest <= own + FORK_BYTES:
+        return 0
+    return largest - own if is_fork else largest

@@ -9,7 +9,6 @@ group between two looks, with all that it starts.
 from __future__ import annotations
 
 import os
-import subprocess
 
 from node3nb.supervisor.processes import Process, below
 
@@ -54,6 +53,8 @@ def _ask() -> tuple[list[Process], dict[int, int]]:
     between systems, so none is told.
     """
     columns = ["-o", "pid=", "-o", "ppid=", "-o", "pgid=", "-o", "rss=", "-o", "stat="]
+    import subprocess  # noqa: PLC0415 - it brings threads into every fork, and Linux needs it not
+
     with subprocess.Popen(
         ["/bin/ps", "-A", *columns], stdin=subprocess.DEVNULL, stdout=subprocess.PIPE
     ) as asked:

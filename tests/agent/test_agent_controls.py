@@ -21,11 +21,13 @@ from agent.agent_parts import (
     settings,
     told,
 )
+from support.gates import WAITS, let_go
 
 from node3nb import config
 from node3nb.agent.records import ProviderState
 from node3nb.errors import AlreadyRunning, ConfigError, NotRunning
 from node3nb.job_manager import JobManager
+from node3nb.jobs import Isolation
 from node3nb.provider import Provider
 
 #: What ends by itself, however it is stopped.
@@ -47,19 +49,13 @@ def test_a_paused_provider_takes_nothing_until_it_resumes(market: Market) -> Non
 
 
 def test_a_drained_provider_finishes_what_it_has(market: Market) -> None:
-    waits = (
-        "import os, sys, time\n"
-        "print('begun', flush=True)\n"
-        "while not os.path.exists(sys.argv[1]): time.sleep(0.02)\n"
-    )
-    gate = market.data_dir / "gate"
     with provider(market.url) as running:
-        first = market.submit(["python", "-c", waits, str(gate)])
+        first = market.submit(["python", "-c", WAITS])
         market.until_begun(running, first)
         running.drain()
         second = market.submit(["true"])
         assert running.snapshot().state is ProviderState.DRAINING
-        gate.touch()
+        let_go()
         running.join(BOUND_S)
         assert running.snapshot().state is ProviderState.STOPPED
         assert market.wait(first).status == "completed"
@@ -87,19 +83,13 @@ def test_a_stop_gives_jobs_back_at_once(market: Market) -> None:
 
 
 def test_another_provider_finishes_what_one_gave_back(market: Market) -> None:
-    where = (
-        "import os, sys, time\n"
-        "if os.path.exists(sys.argv[1]): print('done'); sys.exit()\n"
-        "print('begun', flush=True)\n"
-        "time.sleep(600)\n"
-    )
-    second_time = market.data_dir / "second-time"
     with provider(market.url) as running:
-        job_id = market.submit(["python", "-c", where, str(second_time)])
+        job_id = market.submit(["python", "-c", WAITS + "print('done')"])
         market.until_begun(running, job_id)
-    second_time.touch()
-    with provider(market.url):
-        assert market.result(job_id).stdout == "done\n"
+    with provider(market.url) as running:
+        market.until_begun(running, job_id)
+        let_go()
+        assert market.result(job_id).stdout == "begun\ndone\n"
 
 
 def test_it_takes_as_many_jobs_as_it_is_told(market: Market) -> None:
@@ -201,6 +191,8 @@ def test_controls_hurled_from_many_threads_do_no_harm(market: Market) -> None:
 
 
 def test_two_managers_never_run_one_job_at_once(market: Market) -> None:
+    """The jobs write into one file, which they reach at level `limits` only."""
+    chosen = {"isolation": Isolation.LIMITS}
     stamps = market.data_dir / "stamps"
     script = (
         "import os, sys, time\n"
@@ -211,7 +203,10 @@ def test_two_managers_never_run_one_job_at_once(market: Market) -> None:
         "os.write(out, f'end {job}\\n'.encode())\n"
     )
     agents = [market.agent() for _ in range(2)]
-    with managed(market.url, agents[0]) as one, managed(market.url, agents[1]) as other:
+    with (
+        managed(market.url, agents[0], **chosen) as one,
+        managed(market.url, agents[1], **chosen) as other,
+    ):
         ids = [market.submit(["python", "-c", script, str(stamps)]) for _ in range(16)]
         assert all(market.result(job_id).ok for job_id in ids)
         eventually(lambda: one.snapshot().completed + other.snapshot().completed == len(ids))

@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 import time
+from typing import Any
 
 import pytest
 from agent.agent_parts import BOUND_S, SLEEPS, Market, eventually, provider, reason_tells, told
 from support import base_faults
 from support.base_faults import Fault, status
 from support.base_marketplace import BaseMarketplace, Job
+from support.gates import WAITS, let_go
 from support.lossy_network import lossy
 
-from node3nb import config
 from node3nb.agent.settings import Settings
 from node3nb.errors import ConfigError
 from node3nb.job_manager import JobManager
+from node3nb.jobs import Isolation
 from node3nb.provider import Provider
 
 POLL = "POST /api/jobs/available"
@@ -96,18 +98,11 @@ def test_an_odd_retry_after_does_no_harm(base: BaseMarketplace, asked: str) -> N
 
 
 def test_a_result_waits_for_a_marketplace_that_is_down(base: BaseMarketplace) -> None:
-    gate = (
-        "import os, sys, time\n"
-        "print('begun', flush=True)\n"
-        "while os.path.exists(sys.argv[1]): time.sleep(0.02)\n"
-    )
-    held = config.state_dir() / "held"
-    held.touch()
-    job_id = base.add_job(["python", "-c", gate, str(held)])
+    job_id = base.add_job(["python", "-c", WAITS])
     with provider(base.url) as running:
         eventually(lambda: "begun" in (running.logs(job_id) or ("",))[0])
         base.stop()
-        held.unlink()
+        let_go()
         eventually(lambda: running.snapshot().undelivered == 1)
         eventually(lambda: told(running, f"The result of job {job_id} waits"))
         assert running.snapshot().completed == 0
@@ -254,7 +249,8 @@ def test_plain_http_elsewhere_is_refused_unless_it_is_allowed() -> None:
 
 def test_strangers_jobs_at_the_weakest_level_are_refused(base: BaseMarketplace) -> None:
     """The name would lead to a server of ours, were there any connection."""
-    elsewhere = Provider("https://market.invalid", "a-key", docker_manager=None)
+    weakest = Settings(isolation=Isolation.LIMITS)
+    elsewhere = Provider("https://market.invalid", "a-key", docker_manager=None, settings=weakest)
     with pytest.raises(ConfigError, match="allow_weak_isolation"):
         elsewhere.start()
     assert reason_tells(elsewhere, "allow_weak_isolation")
@@ -263,5 +259,6 @@ def test_strangers_jobs_at_the_weakest_level_are_refused(base: BaseMarketplace) 
 
 
 def test_the_owner_may_allow_the_weakest_level() -> None:
-    with provider("https://market.invalid", "a-key", allow_weak_isolation=True) as running:
+    chosen: dict[str, Any] = {"isolation": Isolation.LIMITS, "allow_weak_isolation": True}
+    with provider("https://market.invalid", "a-key", **chosen) as running:
         eventually(lambda: reason_tells(running, "can't be reached"))

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 from agent.agent_parts import SLEEPS, Market, eventually, provider, told
+from support.gates import WAITS, let_go
 
 from node3nb.jobs import ExitReason, Isolation, JobState
 from node3nb.marketplace import consumer
@@ -59,17 +60,12 @@ def test_a_job_with_input_and_outputs(market: Market, tmp_path: Path) -> None:
     assert (tmp_path / "outputs" / "count.txt").read_text() == "3"
 
 
-def test_several_jobs_run_at_once(market: Market, tmp_path: Path) -> None:
-    meeting = (
-        "import pathlib, time, sys\n"
-        "here = pathlib.Path(sys.argv[1])\n"
-        "(here / sys.argv[2]).touch()\n"
-        "while len(list(here.iterdir())) < 3: time.sleep(0.02)\n"
-    )
-    place = tmp_path / "meeting"
-    place.mkdir()
-    with provider(market.url, max_concurrent_jobs=3):
-        ids = [market.submit(["python", "-c", meeting, str(place), name]) for name in "abc"]
+def test_several_jobs_run_at_once(market: Market) -> None:
+    with provider(market.url, max_concurrent_jobs=3) as running:
+        ids = [market.submit(["python", "-c", WAITS]) for _ in range(3)]
+        for job_id in ids:
+            market.until_begun(running, job_id)
+        let_go()
         assert [market.result(job_id).state for job_id in ids] == ["completed"] * 3
 
 

@@ -13,6 +13,7 @@ import pytest
 from agent.agent_parts import BOUND_S, eventually, provider, told
 from support.base_faults import status
 from support.base_marketplace import BaseMarketplace
+from support.gates import WAITS, let_go
 
 from node3nb import config
 from node3nb.agent import outbox as post
@@ -97,17 +98,15 @@ def test_a_job_whose_result_waits_is_not_taken_again(base: BaseMarketplace) -> N
 
 def test_a_disk_that_takes_no_result_fails_the_job(base: BaseMarketplace) -> None:
     """A file in the outbox's place refuses every letter, as a full disk does."""
-    gate = config.state_dir() / "gate"
-    waits = "import os, sys, time\nwhile not os.path.exists(sys.argv[1]): time.sleep(0.02)\n"
     output_url = base.output_url("out")
-    command = ["python", "-c", waits + WRITES, str(gate)]
+    command = ["python", "-c", WAITS + WRITES]
     job_id = base.add_job(command, output_upload_url=output_url)
     with provider(base.url) as running:
-        eventually(lambda: base.jobs[job_id].status == "accepted")
+        eventually(lambda: "begun" in (running.logs(job_id) or ("",))[0])
         outbox = config.outbox_dir()
         outbox.rmdir()
         outbox.write_bytes(b"")
-        gate.touch()
+        let_go()
         job = base.wait_for(job_id, "completed", "failed", timeout_s=BOUND_S)
         eventually(lambda: running.snapshot().failed == 1)
         outbox.unlink()

@@ -61,7 +61,10 @@ def test_the_doctor_tells_what_is_there_and_what_is_missing() -> None:
         "why",
         "isolation",
         "memory_enforced_by",
+        "layers",
         "missing",
+        "landlock",
+        "not_stopped",
         "executors",
     }
     assert told["executor"] == "native"
@@ -70,5 +73,5 @@ def test_the_doctor_tells_what_is_there_and_what_is_missing() -> None:
     assert all(isinstance(reason, str) and reason for reason in told["missing"].values())
     text = node3nb("doctor").stdout
     assert f"isolation  {told['isolation']}\n" in text
-    for layer in told["missing"]:
+    for layer in (*told["layers"], *told["missing"]):
         assert layer in text

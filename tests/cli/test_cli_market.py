@@ -158,7 +158,10 @@ def test_keys_that_others_may_read_are_refused(market: Market, tmp_path: Path) -
         (["provide", "--marketplace", "nonsense"], "is no marketplace"),
         (["provide", "--marketplace", "http://[::1"], "is no marketplace"),
         (["provide", "--marketplace", "http://market.example"], "--allow-insecure-http"),
-        (["provide", "--marketplace", "https://market.invalid"], "--allow-weak-isolation"),
+        (
+            ["provide", "--marketplace", "https://market.invalid", "--isolation", "limits"],
+            "--allow-weak-isolation",
+        ),
         (["provide", "--slots", "0"], "max_concurrent_jobs: 0"),
         (["provide", "--slots", "many"], "--slots"),
         (["provide", "--once", "0"], "max_jobs: 0"),

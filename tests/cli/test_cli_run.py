@@ -16,6 +16,8 @@ from typing import Any
 import psutil
 import pytest
 from cli.cli_parts import BOUND_S, NODE3NB, answered, begun, complaint, eventually, node3nb
+from support.gates import WAITS, let_go
+from support.native_traces import Trace
 
 from node3nb import config
 
@@ -29,6 +31,7 @@ KEYS = {
     "executor",
     "isolation",
     "memory_enforced_by",
+    "layers",
     "started_at",
     "wall_s",
     "startup_ms",
@@ -41,7 +44,7 @@ KEYS = {
 }
 USAGE = {"cpu_s", "peak_memory_bytes", "written_bytes", "peak_processes"}
 EATS = "blocks = []\nwhile True: blocks.append(bytearray(8 << 20))"
-SLEEPS = "import os, time; print('begun', os.getpid(), flush=True); time.sleep(600)"
+SLEEPS = "import time; print('begun', flush=True); time.sleep(600)"
 
 
 def python(script: str, *options: object) -> subprocess.CompletedProcess[str]:
@@ -157,20 +160,20 @@ def test_the_environment_is_what_is_given(monkeypatch: pytest.MonkeyPatch) -> No
     assert not {"MINE", "NODE3_API_KEY", "NODE3_HOME"} & set(seen)
 
 
-def test_output_streams_while_the_job_runs(tmp_path: Path) -> None:
-    gate = tmp_path / "gate"
+def test_output_streams_while_the_job_runs() -> None:
     script = (
-        "import os, sys, time\n"
+        "import sys\n"
         "print('früh', flush=True); print('aside', file=sys.stderr, flush=True)\n"
-        "while not os.path.exists(sys.argv[1]): time.sleep(0.02)\n"
+        f"{WAITS}"
         "print('late')\n"
     )
-    with begun("run", "--", "python", "-c", script, gate) as child:
+    with begun("run", "--", "python", "-c", script) as child:
         assert child.stdout is not None
         assert child.stderr is not None
         assert child.stdout.readline() == "früh\n"
+        assert child.stdout.readline() == "begun\n"
         assert child.stderr.readline() == "aside\n"
-        gate.touch()
+        let_go()
         assert child.stdout.read() == "late\n"
         assert child.wait(BOUND_S) == 0
 
@@ -190,11 +193,14 @@ def test_what_streams_is_what_is_kept(tmp_path: Path) -> None:
 def test_an_interrupt_leaves_nothing(number: int) -> None:
     with begun("run", "--", "python", "-c", SLEEPS) as child:
         assert child.stdout is not None
-        job = int(child.stdout.readline().split()[1])
+        assert child.stdout.readline() == "begun\n"
+        (directory,) = config.work_dir().glob("*/*/job")
+        job = Trace.of(str(directory), directory)
+        assert job.living()
         family = psutil.Process(child.pid).children(recursive=True)
         child.send_signal(number)
         assert child.wait(BOUND_S) == 130
-        assert not psutil.pid_exists(job)
+        assert job.living() == []
         assert psutil.wait_procs(family, BOUND_S)[1] == []
         assert child.stderr is not None
         assert "Traceback" not in child.stderr.read()
@@ -234,14 +240,15 @@ def test_several_runs_at_once_do_not_mind_each_other() -> None:
     results: list[Any] = []
 
     def run() -> None:
-        results.append(python("import os; print(os.getcwd())").stdout)
+        script = "import os; open('mine', 'x'); print(os.listdir())"
+        results.append(python(script).stdout)
 
     threads = [threading.Thread(target=run) for _ in range(3)]
     for thread in threads:
         thread.start()
     for thread in threads:
         thread.join(BOUND_S)
-    assert len(set(results)) == 3
+    assert results == ["['mine']\n"] * 3
 
 
 def test_it_runs_as_a_module_and_as_a_script() -> None:

@@ -1,5 +1,7 @@
 """Things every program may do: `python ordinary_work.py WHAT`; prints `done`."""
 
+from __future__ import annotations
+
 import multiprocessing
 import os
 import sqlite3
@@ -9,13 +11,18 @@ import sys
 import tempfile
 import threading
 import time
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from multiprocessing.queues import Queue
+    from multiprocessing.synchronize import Lock
 
 
-def _square(number):
+def _square(number: int) -> int:
     return number * number
 
 
-def _processes(method):
+def _processes(method: str) -> None:
     context = multiprocessing.get_context(method)
     with context.Pool(2) as pool:
         assert pool.map(_square, range(8)) == [number**2 for number in range(8)]
@@ -27,28 +34,28 @@ def _processes(method):
     assert process.exitcode == 0
 
 
-def _put(queue, lock):
+def _put(queue: Queue, lock: Lock) -> None:
     with lock:
         queue.put("put")
 
 
-def fork():
+def fork() -> None:
     _processes("fork")
 
 
-def spawn():
+def spawn() -> None:
     _processes("spawn")
 
 
-def numbers():
-    import numpy
+def numbers() -> None:
+    import numpy as np
 
     size = 200
-    product = numpy.ones((size, size)) @ numpy.ones((size, size))
+    product = np.ones((size, size)) @ np.ones((size, size))
     assert product.sum() == size**3
 
 
-def threads():
+def threads() -> None:
     event = threading.Event()
     started = [threading.Thread(target=event.wait) for _ in range(8)]
     for thread in started:
@@ -58,14 +65,14 @@ def threads():
         thread.join()
 
 
-def programs():
+def programs() -> None:
     shell = subprocess.run(["sh", "-c", "echo one | cat"], capture_output=True, check=True)
     assert shell.stdout == b"one\n"
     python = subprocess.run([sys.executable, "-c", "print(2)"], capture_output=True, check=True)
     assert python.stdout == b"2\n"
 
 
-def database():
+def database() -> None:
     with tempfile.TemporaryDirectory(dir=".") as place:
         connection = sqlite3.connect(os.path.join(place, "data"))
         connection.execute("create table t (n integer)")
@@ -75,15 +82,15 @@ def database():
         connection.close()
 
 
-def certificates():
+def certificates() -> None:
     assert ssl.create_default_context().cert_store_stats()["x509"] >= 0
     assert len(ssl.RAND_bytes(8)) == 8
 
 
-def event_loop():
+def event_loop() -> None:
     import asyncio
 
-    async def main():
+    async def main() -> int:
         process = await asyncio.create_subprocess_exec("true")
         await asyncio.to_thread(time.sleep, 0.01)
         return await process.wait()
@@ -91,7 +98,7 @@ def event_loop():
     assert asyncio.run(main()) == 0
 
 
-def files():
+def files() -> None:
     with tempfile.NamedTemporaryFile(dir=".") as file:
         os.chmod(file.name, 0o640)
         os.utime(file.name, (1, 1))

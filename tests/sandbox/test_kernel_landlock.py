@@ -67,17 +67,17 @@ def uses(place: Path) -> dict[str, Callable[[], object]]:
     """Return what may be done in a directory."""
     return {
         "list": lambda: os.listdir(place),
-        "read": lambda: (place / "file").read_text(),
+        "read": (place / "file").read_text,
         "write": lambda: (place / "file").write_text("other"),
         "truncate": lambda: os.truncate(place / "file", 0),
         "run": lambda: subprocess.run([place / "program"], check=True),
         "make a file": lambda: (place / "new").write_text(""),
-        "make a directory": lambda: (place / "made").mkdir(),
+        "make a directory": (place / "made").mkdir,
         "make a link": lambda: (place / "link").symlink_to("file"),
         "make a pipe": lambda: os.mkfifo(place / "pipe"),
         "move": lambda: os.rename(place / "new", place / "directory" / "moved"),
-        "remove a file": lambda: (place / "file").unlink(),
-        "remove a directory": lambda: (place / "made").rmdir(),
+        "remove a file": (place / "file").unlink,
+        "remove a directory": (place / "made").rmdir,
     }
 
 

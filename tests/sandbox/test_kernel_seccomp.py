@@ -15,6 +15,7 @@ import struct
 import threading
 from collections.abc import Callable
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 from support.forked import (
@@ -158,6 +159,24 @@ def test_limits_of_others_where_all_are_its_own() -> None:
         return error_of(lambda: os.setpriority(os.PRIO_PROCESS, child, 19))
 
     assert forked(tried) == 0
+
+
+def test_modes_of_files_that_are_open(tmp_path: Path) -> None:
+    def tried() -> list[int]:
+        filtered(replace(STRICT, file_modes=False))
+        file = os.open(tmp_path / "file", os.O_CREAT | os.O_WRONLY)
+        named = os.open(tmp_path / "file", os.O_PATH)
+        return errors_of(
+            (
+                lambda: os.chmod(tmp_path / "file", 0o777),
+                lambda: os.chown(tmp_path / "file", os.getuid(), -1),
+                lambda: os.setxattr(tmp_path / "file", "user.x", b""),
+                lambda: os.fchmod(named, 0o777),
+                lambda: os.fchmod(file, 0o700),
+            )
+        )
+
+    assert forked(tried) == [errno.EPERM] * 3 + [errno.EBADF, 0]
 
 
 def test_threads_and_children_are_filtered_too() -> None:

@@ -7,6 +7,7 @@ import re
 import stat
 import struct
 import subprocess
+from dataclasses import replace
 
 import pytest
 from support import bpf
@@ -20,22 +21,26 @@ FREE = Policy(unix_sockets=True, internet=True, memfd=True, system_v=True, other
 #: Words for the answers.
 ALLOWED, KILLED = "allowed", "killed"
 X32 = 0x40000000
-NOBODYS = (
-    "mount umount2 pivot_root chroot open_tree open_tree_attr move_mount fsopen fsconfig fsmount"
-    " fspick mount_setattr statmount listmount unshare setns listns sethostname setdomainname"
-    " ptrace process_vm_readv process_vm_writev process_madvise process_mrelease pidfd_getfd kcmp"
-    " move_pages migrate_pages name_to_handle_at open_by_handle_at fanotify_init fanotify_mark"
-    " ustat bpf perf_event_open userfaultfd vmsplice lookup_dcookie lsm_set_self_attr add_key"
-    " request_key keyctl syslog vhangup acct reboot settimeofday clock_settime clock_adjtime"
-    " adjtimex kexec_load kexec_file_load create_module init_module finit_module delete_module"
-    " swapon swapoff quotactl quotactl_fd nfsservctl iopl ioperm modify_ldt uselib _sysctl"
-    " sched_setaffinity"
-).split()
+NOBODYS = [
+    *("mount", "umount2", "pivot_root", "chroot", "open_tree", "open_tree_attr"),
+    *("move_mount", "fsopen", "fsconfig", "fsmount", "fspick", "mount_setattr"),
+    *("statmount", "listmount", "unshare", "setns", "listns", "sethostname"),
+    *("setdomainname", "ptrace", "process_vm_readv", "process_vm_writev"),
+    *("process_madvise", "process_mrelease", "pidfd_getfd", "kcmp", "move_pages"),
+    *("migrate_pages", "name_to_handle_at", "open_by_handle_at", "fanotify_init"),
+    *("fanotify_mark", "ustat", "bpf", "perf_event_open", "userfaultfd", "vmsplice"),
+    *("lookup_dcookie", "lsm_set_self_attr", "add_key", "request_key", "keyctl"),
+    *("syslog", "vhangup", "acct", "reboot", "settimeofday", "clock_settime"),
+    *("clock_adjtime", "adjtimex", "kexec_load", "kexec_file_load", "create_module"),
+    *("init_module", "finit_module", "delete_module", "swapon", "swapoff", "quotactl"),
+    *("quotactl_fd", "nfsservctl", "iopl", "ioperm", "modify_ldt", "uselib", "_sysctl"),
+    "sched_setaffinity",
+]
 MISSING = ["io_uring_setup", "io_uring_enter", "io_uring_register", "clone3", "memfd_secret"]
-SYSTEM_V = (
-    "shmget shmat shmctl shmdt semget semop semctl semtimedop msgget msgsnd msgrcv msgctl"
-    " mq_open mq_unlink"
-).split()
+SYSTEM_V = [
+    *("shmget", "shmat", "shmctl", "shmdt", "semget", "semop", "semctl", "semtimedop"),
+    *("msgget", "msgsnd", "msgrcv", "msgctl", "mq_open", "mq_unlink"),
+]
 BY_ARGUMENT = {"clone", "ioctl", "mknod", "mknodat", "socket", "socketpair"}
 ABOUT_PROCESSES = {
     *("prlimit64", "sched_setparam", "sched_setscheduler", "sched_setattr"),
@@ -99,7 +104,24 @@ HEADERS = {
 }
 
 #: Calls that a system's headers may not have yet.
-NEWER = {"statmount", "listmount", "lsm_set_self_attr", "open_tree_attr", "listns"}
+NEWER = {
+    "fchmodat2",
+    "setxattrat",
+    "removexattrat",
+    "file_setattr",
+    "statmount",
+    "listmount",
+    "lsm_set_self_attr",
+    "open_tree_attr",
+    "listns",
+}
+
+
+#: What a policy without `file_modes` refuses besides.
+FILE_MODES = {
+    *("chmod", "fchmodat", "fchmodat2", "chown", "lchown", "fchownat", "file_setattr"),
+    *("setxattr", "lsetxattr", "setxattrat", "removexattr", "lremovexattr", "removexattrat"),
+}
 
 
 def answer(machine: str, policy: Policy, number: int, *arguments: int) -> str:
@@ -160,6 +182,18 @@ def test_devices_by_their_old_call() -> None:
 
 
 @pytest.mark.parametrize("machine", MACHINES)
+def test_modes_of_files_that_are_only_named(machine: str) -> None:
+    known, closed = numbers(machine), replace(FREE, file_modes=False)
+    changed = {
+        number
+        for number in range(LAST_KNOWN + 1)
+        if answer(machine, FREE, number) != answer(machine, closed, number)
+    }
+    assert changed == {known[name] for name in FILE_MODES if name in known}
+    assert {answer(machine, closed, number) for number in changed} == {"EPERM"}
+
+
+@pytest.mark.parametrize("machine", MACHINES)
 def test_another_architecture_is_killed(machine: str) -> None:
     others = {*bpf.ARCHITECTURES.values(), bpf.I386} - {bpf.ARCHITECTURES[machine]}
     code = program(STRICT, machine)
@@ -185,5 +219,6 @@ def test_numbers_are_the_kernels(machine: str) -> None:
     plain = dict(re.findall(r"#define __NR(?:3264)?_(\w+) (\d+)", macros.stdout))
     ours = numbers(machine)
     assert {name: number for name, number in ours.items() if name not in plain}.keys() <= NEWER
-    assert {n: int(plain[n]) for n in ours if n in plain} == {n: ours[n] for n in ours if n in plain}
-
+    assert {n: int(plain[n]) for n in ours if n in plain} == {
+        n: ours[n] for n in ours if n in plain
+    }

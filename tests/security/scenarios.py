@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import subprocess
 import sys
 from dataclasses import dataclass
@@ -20,6 +21,10 @@ ORDINARY = 23456
 PATIENCE_S = 110
 #: The level that the executor finds by itself.
 FOUND = ""
+#: Programs that take powers from what they start.
+CONTAINER, NO_GROUPS = "containerlike.py", "no_control_groups.py"
+NO_USER_NAMESPACES = "no_user_namespaces.py"
+CONFINING = (CONTAINER, NO_GROUPS, NO_USER_NAMESPACES)
 SUPPORT = Path(reachable.__file__).parent
 
 
@@ -43,20 +48,21 @@ class Scenario:
 
 SCENARIOS = (
     Scenario("root-namespaces", NAMESPACES, root=True),
+    Scenario("root-namespaces-no-groups", NAMESPACES, root=True, confined_by=NO_GROUPS),
     Scenario("user-namespaces", NAMESPACES, root=False),
     Scenario("root-landlock", LANDLOCK, root=True),
     Scenario("root-landlock-own-python", LANDLOCK, root=True, own_python=True),
     Scenario("user-landlock", LANDLOCK, root=False),
     Scenario("root-limits", LIMITS, root=True),
     Scenario("user-limits", LIMITS, root=False),
-    Scenario("root-container", LANDLOCK, root=True, forced=False, confined_by="containerlike.py"),
-    Scenario("user-container", LANDLOCK, root=False, forced=False, confined_by="containerlike.py"),
+    Scenario("root-container", LANDLOCK, root=True, forced=False, confined_by=CONTAINER),
+    Scenario("user-container", LANDLOCK, root=False, forced=False, confined_by=CONTAINER),
     Scenario(
         "no-user-namespaces",
         LANDLOCK,
         root=False,
         forced=False,
-        confined_by="no_user_namespaces.py",
+        confined_by=NO_USER_NAMESPACES,
     ),
 )
 
@@ -95,7 +101,7 @@ class House:
 
     def _enter(self, scenario: Scenario) -> Room | str:
         uid = 0 if scenario.root else ORDINARY
-        if os.geteuid() and (scenario.root or scenario.confined_by == "containerlike.py"):
+        if os.geteuid() and (scenario.root or scenario.confined_by == CONTAINER):
             pytest.skip("needs root")
         area = self._place / f"area-{scenario.name}"
         area.mkdir(mode=0o711)
@@ -110,7 +116,7 @@ class House:
 
     def _run(self, command: list[str], scenario: Scenario, area: Path, uid: int) -> Room | str:
         told = self._place / f"{scenario.name}.err"
-        changes_user = not os.geteuid() and scenario.confined_by != "containerlike.py"
+        changes_user = not os.geteuid() and scenario.confined_by != CONTAINER
         who = {"user": uid, "group": uid, "extra_groups": ()} if changes_user else {}
         with told.open("wb") as stderr:
             ran = subprocess.run(  # type: ignore[call-overload]
@@ -151,8 +157,7 @@ class House:
     def _confinement(self, scenario: Scenario, uid: int) -> list[str]:
         if not scenario.confined_by:
             return []
-        program = self._place / scenario.confined_by
-        program.write_text((SUPPORT / scenario.confined_by).read_text())
-        program.chmod(0o644)
-        who = [str(uid)] if scenario.confined_by == "containerlike.py" else []
-        return [self._interpreter(scenario), str(program), *who]
+        for name in CONFINING:
+            shutil.copyfile(SUPPORT / name, self._place / name)
+        who = [str(uid)] if scenario.confined_by == CONTAINER else []
+        return [self._interpreter(scenario), str(self._place / scenario.confined_by), *who]

@@ -26,7 +26,7 @@ def run(program: bytes, architecture: int, number: int, *arguments: int) -> int:
 
 
 def steps(program: bytes, number: int) -> int:
-    """Return how many instructions an x86-64 or aarch64 filter runs for a call without arguments."""
+    """Return how many instructions a filter of ours runs for a call without arguments."""
     right = struct.unpack_from(INSTRUCTION, program, struct.calcsize(INSTRUCTION))[3]
     return _trace(program, right, number, ())[1]
 

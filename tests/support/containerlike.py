@@ -2,7 +2,8 @@
 
 The capabilities and system calls that Docker withholds by default are withheld here too: no
 CAP_SYS_ADMIN, and unshare, setns, mount and clone with flags of namespaces fail with EPERM.
-Control groups are out of reach, too.  Needs root; knows nothing but the standard library.
+Control groups are out of reach, too.  Needs root; knows nothing but the standard
+library and what lies beside it.
 """
 
 import ctypes
@@ -10,6 +11,8 @@ import errno
 import os
 import struct
 import sys
+
+import no_control_groups
 
 #: From linux/prctl.h.
 PR_CAPBSET_DROP = 24
@@ -28,9 +31,6 @@ REFUSED_TOO, CLONE3 = (428, 429, 430, 432, 442), 435
 #: CLONE_NEWNS, NEWCGROUP, NEWUTS, NEWIPC, NEWUSER, NEWPID, NEWNET (linux/sched.h).
 NAMESPACES = 0x7E020000
 SECCOMP_SET_MODE_FILTER = 1
-#: From linux/sched.h and linux/mount.h.
-CLONE_NEWNS, MS_RDONLY, MS_REC, MS_PRIVATE = 0x00020000, 1, 1 << 14, 1 << 18
-CONTROL_GROUPS = "/sys/fs/cgroup"
 #: Instructions and answers of a filter (linux/bpf_common.h, linux/seccomp.h).
 LOAD, EQUAL, ANY_BIT, RETURN = 0x20, 0x15, 0x45, 0x06
 ALLOW, ERRNO = 0x7FFF0000, 0x00050000
@@ -70,20 +70,10 @@ def _install(libc: ctypes.CDLL) -> None:
         raise OSError(ctypes.get_errno(), "seccomp")
 
 
-def _hide_control_groups(libc: ctypes.CDLL) -> None:
-    """Cover them, in a mount namespace of our own: the host's stay as they are."""
-    if not os.path.isdir(CONTROL_GROUPS):
-        return
-    covered = (b"none", CONTROL_GROUPS.encode(), b"tmpfs", MS_RDONLY, None)
-    private = (b"none", b"/", None, MS_REC | MS_PRIVATE, None)
-    if libc.unshare(CLONE_NEWNS) or libc.mount(*private) or libc.mount(*covered):
-        raise OSError(ctypes.get_errno(), "mount")
-
-
 def confine(uid: int) -> None:
     """Take from this process what a container would, and become the user."""
     libc = ctypes.CDLL(None, use_errno=True)
-    _hide_control_groups(libc)
+    no_control_groups.hide()
     _install(libc)
     for capability in set(range(CAPABILITIES)) - LEFT:
         libc.prctl(PR_CAPBSET_DROP, capability, 0, 0, 0)

@@ -63,6 +63,11 @@ _SYSTEM_V = (
     *("shmget", "shmat", "shmctl", "shmdt", "semget", "semop", "semctl", "semtimedop"),
     *("msgget", "msgsnd", "msgrcv", "msgctl", "mq_open", "mq_unlink"),
 )
+#: Who may do what with a file that is only named: Landlock looks at those that are opened.
+_FILE_MODES = (
+    *("chmod", "fchmodat", "fchmodat2", "chown", "lchown", "fchownat", "file_setattr"),
+    *("setxattr", "lsetxattr", "setxattrat", "removexattr", "lremovexattr", "removexattrat"),
+)
 
 #: Kinds of namespaces `clone` makes.
 _NEW_NAMESPACES = (
@@ -105,6 +110,8 @@ class Policy:
     system_v: bool
     #: Limits and priorities of other processes: where all that it can name are its own.
     other_processes: bool = False
+    #: Modes, owners and attributes of files by their path: where no file of the owner's has one.
+    file_modes: bool = True
 
 
 def available() -> bool:
@@ -159,6 +166,7 @@ def _answers(policy: Policy) -> dict[str, bytes]:
     )
     return {
         **dict.fromkeys(_REFUSED, _EPERM),
+        **({} if policy.file_modes else dict.fromkeys(_FILE_MODES, _EPERM)),
         **dict.fromkeys(absent, _ENOSYS),
         **({} if policy.other_processes else _about_itself()),
         "clone": among(0, (0,), ALLOW, _EPERM, mask=_NEW_NAMESPACES),

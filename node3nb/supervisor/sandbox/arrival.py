@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-import tempfile
+import time
 from typing import Any
 
 from node3nb.supervisor.kernel import mounts
@@ -54,8 +54,8 @@ def _uncover(plan: Plan) -> None:
 
 def _cover(path: str, text: str) -> None:
     """Show a text in the place of a file."""
-    fd, name = tempfile.mkstemp(dir=HIDDEN)
-    with open(fd, "w", encoding="utf-8") as file:
+    name = f"{HIDDEN}/{os.path.basename(path)}-{time.monotonic_ns()}"  # other sandboxes write here
+    with open(name, "x", encoding="utf-8") as file:
         file.write(text)
     os.chmod(name, 0o444)
     mounts.bind(name, path, writable=False)

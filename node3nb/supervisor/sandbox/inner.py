@@ -96,6 +96,7 @@ class Inner:
 
     def execute(self, argv: tuple[str, ...], env: dict[str, str]) -> NoReturn:
         """Become another program; the report tells when that fails."""
+        _forget_signals()
         try:
             os.execvpe(argv[0], argv, env)  # noqa: S606 - a list, never a shell
         except Exception as error:  # noqa: BLE001 - whatever it is, the keeper has to know
@@ -132,6 +133,7 @@ def _policy(setup: Setup) -> seccomp.Policy:
         memfd=bool(setup.groups),
         system_v=apart,
         other_processes=setup.level == NAMESPACES,
+        file_modes=setup.level != LANDLOCK or bool(setup.uid),
     )
 
 

@@ -13,7 +13,6 @@ import gc
 import os
 import signal
 import sys
-import threading
 import weakref
 from collections.abc import Collection
 from types import ModuleType
@@ -104,8 +103,11 @@ def _report_hook(failure: BaseException, error: BaseException) -> None:
 
 
 def _join_threads() -> None:
+    threading = sys.modules.get("threading")
+    if threading is None:
+        return
     try:
-        threading._shutdown()  # type: ignore[attr-defined]  # noqa: SLF001
+        threading._shutdown()  # noqa: SLF001
     except BaseException as error:  # noqa: BLE001 - an interrupt while threads are waited for
         traceback = error.__traceback__ and error.__traceback__.tb_next
         _unraisable(error.with_traceback(traceback), threading)

@@ -7,7 +7,6 @@ import os
 import signal
 import site
 import sys
-import threading
 import time
 from os import environ
 
@@ -29,7 +28,8 @@ def renew(env: dict[str, str]) -> None:
     _environment(env)
     _signals()
     _randomness()
-    threading.main_thread()._set_native_id()  # type: ignore[attr-defined]  # noqa: SLF001
+    if threading := sys.modules.get("threading"):
+        threading.main_thread()._set_native_id()  # noqa: SLF001
     gc.enable()
 
 

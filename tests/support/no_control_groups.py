@@ -1,0 +1,28 @@
+"""Root without control groups: `python no_control_groups.py PROGRAM ARGUMENT...`.
+
+Knows nothing but the standard library.
+"""
+
+import ctypes
+import os
+import sys
+
+#: From linux/sched.h and linux/mount.h.
+CLONE_NEWNS, MS_RDONLY, MS_REC, MS_PRIVATE = 0x00020000, 1, 1 << 14, 1 << 18
+CONTROL_GROUPS = "/sys/fs/cgroup"
+
+
+def hide() -> None:
+    """Cover them, in a mount namespace of our own: the host's stay as they are."""
+    if not os.path.isdir(CONTROL_GROUPS):
+        return
+    libc = ctypes.CDLL(None, use_errno=True)
+    private = (b"none", b"/", None, MS_REC | MS_PRIVATE, None)
+    covered = (b"none", CONTROL_GROUPS.encode(), b"tmpfs", MS_RDONLY, None)
+    if libc.unshare(CLONE_NEWNS) or libc.mount(*private) or libc.mount(*covered):
+        raise OSError(ctypes.get_errno(), "mount")
+
+
+if __name__ == "__main__":
+    hide()
+    os.execv(sys.argv[1], sys.argv[1:])
