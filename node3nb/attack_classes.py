@@ -21,6 +21,9 @@ class AttackClass:
 
 
 READ_FILES = AttackClass("reading files", "read the owner's files")
+FILE_FACTS = AttackClass(
+    "file facts", "learn sizes and times of files whose names it guesses, and set their times"
+)
 WRITE_FILES = AttackClass("writing files", "change or add files of the owner's")
 WRITE_INPUT = AttackClass("input", "change its own input")
 OTHER_JOBS = AttackClass("other jobs", "read, change or signal other running jobs")
@@ -55,6 +58,7 @@ TRAPS = AttackClass("traps", "mislead whoever reads its outputs")
 #: Every class there is, in the order in which they are told.
 ALL = (
     READ_FILES,
+    FILE_FACTS,
     WRITE_FILES,
     WRITE_INPUT,
     OTHER_JOBS,
@@ -83,6 +87,7 @@ ALL = (
 _SAME_USER = frozenset(
     {
         READ_FILES,
+        FILE_FACTS,
         WRITE_FILES,
         WRITE_INPUT,
         OTHER_JOBS,
@@ -128,7 +133,7 @@ def _open_by_level(level: Isolation, *, root: bool, seccomp: bool) -> frozenset[
     if level is Isolation.LIMITS:
         by_user = {PRIVILEGES} if root else {READ_PROCESSES}
         return _SAME_USER | by_user | (frozenset() if seccomp else _FILTERED)
-    return frozenset({LIST_PROCESSES} if level is Isolation.LANDLOCK else ())
+    return frozenset({FILE_FACTS, LIST_PROCESSES} if level is Isolation.LANDLOCK else ())
 
 
 def _uncounted(level: Isolation, *, root: bool) -> frozenset[AttackClass]:

@@ -10,7 +10,8 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from security import greed
-from security.table import ATTACKS, LANDLOCK, LIMITS, NAMESPACES, Attack, Gap
+from security.entries import Attack, Gap
+from security.table import ATTACKS, LANDLOCK, LIMITS, NAMESPACES
 
 from node3nb.attack_classes import ALL, AttackClass
 

@@ -92,10 +92,13 @@ def _judge_workspace(
 
 def _judge(found: Outcomes, targets: Targets) -> Outcomes:
     """Believe the targets, not the attacks."""
-    loot, marks = targets.loot(), targets.marks()
+    loot, marks, signals = targets.loot(), targets.marks(), targets.signals()
     for name, said in found.items():
         if name in loot:
             found[name] = _verdict(said, loot[name] in said["detail"])
+        elif name in signals:
+            arrived = said["detail"] in signals[name]
+            found[name] = _verdict(said, arrived and said["outcome"] == "succeeded")
         elif name in marks:
             found[name] = _verdict(said, marks[name])
     return found

@@ -12,7 +12,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from security.table import LANDLOCK, LIMITS, NAMESPACES, Setting
+from security.entries import Setting
+from security.table import LANDLOCK, LIMITS, NAMESPACES
 from support import reachable
 
 #: An ordinary user made for the test: no name, no group, no file but what the test gives them.

@@ -5,7 +5,9 @@ What is not named here as a gap is expected to be stopped.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
+
+from security.entries import Attack, Gap
 
 from node3nb import attack_classes as classes
 from node3nb.attack_classes import AttackClass
@@ -16,62 +18,6 @@ NAMESPACES, LANDLOCK, LIMITS = Isolation.NAMESPACES, Isolation.LANDLOCK, Isolati
 SECCOMP, CGROUP, OWN_USER = "seccomp", "cgroup", "own-user"
 #: The attacks that end their job, one job each.
 GREEDY_PROGRAM = "attacks_greed.py"
-
-
-@dataclass(frozen=True, slots=True)
-class Setting:
-    """Under which circumstances jobs run."""
-
-    #: Isolation level.
-    level: str
-    #: Whether root runs the provider.
-    root: bool
-    #: Further protections that are on, as `JobResult.layers` names them.
-    layers: frozenset[str] = frozenset()
-
-
-@dataclass(frozen=True, slots=True)
-class Gap:
-    """Circumstances in which an attack is not stopped."""
-
-    #: Levels it is about.
-    levels: tuple[str, ...]
-    #: A clause that says why.
-    why: str
-    #: Whether only root's jobs are concerned (True), only others' (False), or all (None).
-    root: bool | None = None
-    #: Layers each of which closes the gap.
-    unless: frozenset[str] = frozenset()
-    #: Whether it is a race, which the job wins at times only.
-    race: bool = False
-
-    def holds(self, setting: Setting) -> bool:
-        """Return whether the gap is open there."""
-        return (
-            setting.level in self.levels
-            and self.root in {None, setting.root}
-            and not self.unless & setting.layers
-        )
-
-
-@dataclass(frozen=True, slots=True)
-class Attack:
-    """One attack and where it is not stopped."""
-
-    #: Name of its function.
-    name: str
-    #: The program it is in.
-    program: str
-    #: What it is an example of.
-    kind: AttackClass
-    #: Where it is not stopped.
-    gaps: tuple[Gap, ...] = ()
-    #: What the host must allow by itself for the attack to work at all; empty for nothing.
-    needs: str = ""
-
-    def gap(self, setting: Setting) -> Gap | None:
-        """Return the gap that is open there, if any."""
-        return next((gap for gap in self.gaps if gap.holds(setting)), None)
 
 
 SAME_USER = (Gap((LIMITS,), "the job is a process of the same user"),)
@@ -88,6 +34,15 @@ MEASURED = (
         (NAMESPACES, LANDLOCK, LIMITS),
         "the job is measured twenty times a second and ended then",
         unless=frozenset({CGROUP}),
+    ),
+)
+FACTS = (Gap((LANDLOCK, LIMITS), "Landlock fences what is in files, not what stat(2) tells"),)
+TIMES = (
+    Gap((LIMITS,), "the job is a process of the same user"),
+    Gap(
+        (LANDLOCK,),
+        "Landlock lets the owner of a file set its times",
+        unless=frozenset({OWN_USER}),
     ),
 )
 PROCESS_LIST = (Gap((LANDLOCK, LIMITS), "the job sees the host's /proc"),)
@@ -128,6 +83,16 @@ _FILES = (
         "write_home write_startup_file write_host_tmp write_host_shm write_site_packages write_log",
         SAME_USER,
     ),
+    *_attacks("attacks_files.py", classes.WRITE_FILES, "change_mode", SAME_USER),
+    *_attacks(
+        "attacks_files.py",
+        classes.WRITE_FILES,
+        "change_attributes",
+        SAME_USER,
+        "a file system with such attributes",
+    ),
+    *_attacks("attacks_files.py", classes.FILE_FACTS, "guess_names", FACTS),
+    *_attacks("attacks_files.py", classes.FILE_FACTS, "change_times", TIMES),
     *_attacks("attacks_files.py", classes.WRITE_INPUT, "write_input", SAME_USER),
     *_attacks(
         "attacks_files.py",

@@ -6,6 +6,7 @@ import contextlib
 import json
 import os
 import secrets
+import stat
 import subprocess
 import sys
 import sysconfig
@@ -87,6 +88,7 @@ class Targets:
         return {
             "read_home": self.secret("key"),
             "list_home": "id_ed25519",
+            "guess_names": f"{len(self.secret('key'))} bytes",
             "read_connection_file": self.secret("connection"),
             "read_host_tmp": self.secret("tmp"),
             "read_host_shm": self.secret("shm"),
@@ -121,28 +123,41 @@ class Targets:
             )
         }
         return said | {
+            "change_mode": stat.S_IMODE(os.stat(self._key).st_mode) == 0o666,
+            "change_times": not os.stat(self._key).st_mtime,
+            "change_attributes": "user.n3" in os.listxattr(self._key),
             "write_home": (self.home / "planted").exists(),
             "write_startup_file": self.token in (self.home / ".bashrc").read_text(),
             "write_host_tmp": _planted(self._host_tmp_file).exists(),
             "write_host_shm": _planted(self._host_shm_file).exists(),
             "write_site_packages": self._planted_module.exists(),
             "write_other_output": (Path(self.other["output"]) / "planted").exists(),
-            "signal_other_job": (Path(self.other["output"]) / "signalled").exists(),
-            "signal_everybody": (self.place / "victim-signalled").exists(),
             "kill_owner": self._prey.poll() is not None,
         }
+
+    def signals(self) -> dict[str, str]:
+        """Return which processes' signals have arrived where attacks aim them.
+
+        Others test beside us, some of them with signals to everybody.
+        """
+        noted = {
+            "signal_other_job": Path(self.other["output"]) / "signalled",
+            "signal_everybody": self.place / "victim-signalled",
+        }
+        return {name: path.read_text() if path.exists() else "" for name, path in noted.items()}
 
     def _keep(self, closing: Any) -> Any:
         self._stack.callback(closing.close)
         return closing
 
     def _write_files(self) -> None:
+        self._key = self.home / ".ssh" / "id_ed25519"
         self._connection_file = self.place / "runtime" / "kernel-1.json"
         self._host_tmp_file = Path(f"/tmp/n3-{self.token}")
         self._host_shm_file = Path(f"/dev/shm/n3-{self.token}")
         self._planted_module = Path(sysconfig.get_path("purelib")) / f"n3_{self.token}.txt"
         for path, name in (
-            (self.home / ".ssh" / "id_ed25519", "key"),
+            (self._key, "key"),
             (self._connection_file, "connection"),
             (self._host_tmp_file, "tmp"),
             (self._host_shm_file, "shm"),

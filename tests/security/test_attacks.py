@@ -5,8 +5,9 @@ from __future__ import annotations
 import sys
 
 import pytest
+from security.entries import Attack
 from security.scenarios import SCENARIOS, House, Scenario
-from security.table import ATTACKS, GREEDY_PROGRAM, LIMITS, Attack
+from security.table import ATTACKS, GREEDY_PROGRAM, LIMITS
 
 from node3nb.attack_classes import TRAPS
 

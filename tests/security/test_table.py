@@ -7,7 +7,8 @@ import itertools
 
 import pytest
 from security import greed, page
-from security.table import ATTACKS, CGROUP, LANDLOCK, LIMITS, NAMESPACES, OWN_USER, SECCOMP, Setting
+from security.entries import Setting
+from security.table import ATTACKS, CGROUP, LANDLOCK, LIMITS, NAMESPACES, OWN_USER, SECCOMP
 
 from node3nb import attack_classes
 

@@ -121,6 +121,8 @@ def prepare(preload: tuple[str, ...]) -> tuple[str, ...]:
 
 
 _baseline = Baseline((), frozenset(), frozenset())
+#: Modules the program does not see any more; to free them would write to all their memory.
+_kept: list[object] = []
 
 
 def _is_ours(name: str) -> bool:
@@ -187,8 +189,8 @@ def _become(argv: tuple[str, ...], env: dict[str, str]) -> None:
 def _install(program: Program, argv: list[str]) -> None:
     """Put a program in the place of the warm process's own."""
     stdio.renew()
-    for name in [name for name in sys.modules if _is_ours(name)]:
-        del sys.modules[name]
+    ours = [name for name in sys.modules if _is_ours(name) or name == "__main__"]
+    _kept.extend(sys.modules.pop(name) for name in ours)
     sys.modules["__main__"] = program.main
     sys.orig_argv[:] = argv
     sys.argv[:] = program.argv

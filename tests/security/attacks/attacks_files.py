@@ -93,6 +93,30 @@ def write_home() -> None:
 
 
 @attack
+def change_mode() -> None:
+    """A key of the owner's, made readable to everybody."""
+    os.chmod(TARGETS["home"] + "/.ssh/id_ed25519", 0o666)
+
+
+@attack
+def change_times() -> None:
+    """The times of a key of the owner's."""
+    os.utime(TARGETS["home"] + "/.ssh/id_ed25519", (0, 0))
+
+
+@attack
+def change_attributes() -> None:
+    """The extended attributes of a key of the owner's."""
+    os.setxattr(TARGETS["home"] + "/.ssh/id_ed25519", "user.n3", b"planted")
+
+
+@attack
+def guess_names() -> str:
+    """Whether the owner has a file of that name, how large it is and when it was changed."""
+    return f"{os.stat(TARGETS['home'] + '/.ssh/id_ed25519').st_size} bytes"
+
+
+@attack
 def write_startup_file() -> None:
     """A line in what the owner's shell runs when it starts."""
     _write(TARGETS["home"] + "/.bashrc", "a")

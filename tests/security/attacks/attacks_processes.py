@@ -105,15 +105,17 @@ def kill_owner() -> None:
 
 
 @attack
-def signal_everybody() -> None:
+def signal_everybody() -> str:
     """Send all processes there are a signal."""
     os.kill(-1, signal.SIGURG)
+    return f"from process {os.getpid()};"
 
 
 @attack
-def signal_other_job() -> None:
+def signal_other_job() -> str:
     """A signal that reaches another running job."""
     os.kill(-1, signal.SIGURG)
+    return f"from process {os.getpid()};"
 
 
 @attack
