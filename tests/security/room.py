@@ -7,11 +7,13 @@ and what comes of it in a plain process of the same user.
 from __future__ import annotations
 
 import contextlib
+import fcntl
 import json
 import os
 import secrets
 import sys
 import traceback
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -30,12 +32,23 @@ def main(level: str, area: Path) -> None:
     os.environ["OWNER_ENVIRONMENT"] = f"secret-of-the-owner-{secrets.token_hex(8)}"
     with contextlib.closing(Jobs(level, area)) as jobs, open(__file__) as left_open:
         os.set_inheritable(left_open.fileno(), True)
-        with jobs.other() as other:
+        with _alone(), jobs.other() as other:
             plain = _quiet(jobs, area / "plain", other, as_job=False)
-        with jobs.other() as other:
+        with _alone(), jobs.other() as other:
             found = _quiet(jobs, area / "quiet", other, as_job=True)
         found |= greed.attack(jobs)
         print(json.dumps(_facts(jobs) | {"found": found, "plain": plain}))
+
+
+@contextlib.contextmanager
+def _alone() -> Iterator[None]:
+    """Keep other rooms waiting, whoever runs them: some signals are for everybody."""
+    known_to_all = os.open("/tmp", os.O_RDONLY)
+    fcntl.flock(known_to_all, fcntl.LOCK_EX)
+    try:
+        yield
+    finally:
+        os.close(known_to_all)
 
 
 def _facts(jobs: Jobs) -> dict[str, Any]:
@@ -92,13 +105,10 @@ def _judge_workspace(
 
 def _judge(found: Outcomes, targets: Targets) -> Outcomes:
     """Believe the targets, not the attacks."""
-    loot, marks, signals = targets.loot(), targets.marks(), targets.signals()
+    loot, marks = targets.loot(), targets.marks()
     for name, said in found.items():
         if name in loot:
             found[name] = _verdict(said, loot[name] in said["detail"])
-        elif name in signals:
-            arrived = said["detail"] in signals[name]
-            found[name] = _verdict(said, arrived and said["outcome"] == "succeeded")
         elif name in marks:
             found[name] = _verdict(said, marks[name])
     return found

@@ -132,19 +132,10 @@ class Targets:
             "write_host_shm": _planted(self._host_shm_file).exists(),
             "write_site_packages": self._planted_module.exists(),
             "write_other_output": (Path(self.other["output"]) / "planted").exists(),
+            "signal_other_job": (Path(self.other["output"]) / "signalled").exists(),
+            "signal_everybody": (self.place / "victim-signalled").exists(),
             "kill_owner": self._prey.poll() is not None,
         }
-
-    def signals(self) -> dict[str, str]:
-        """Return which processes' signals have arrived where attacks aim them.
-
-        Others test beside us, some of them with signals to everybody.
-        """
-        noted = {
-            "signal_other_job": Path(self.other["output"]) / "signalled",
-            "signal_everybody": self.place / "victim-signalled",
-        }
-        return {name: path.read_text() if path.exists() else "" for name, path in noted.items()}
 
     def _keep(self, closing: Any) -> Any:
         self._stack.callback(closing.close)

@@ -63,9 +63,11 @@ _SYSTEM_V = (
     *("shmget", "shmat", "shmctl", "shmdt", "semget", "semop", "semctl", "semtimedop"),
     *("msgget", "msgsnd", "msgrcv", "msgctl", "mq_open", "mq_unlink"),
 )
-#: Who may do what with a file that is only named: Landlock looks at those that are opened.
-_FILE_MODES = (
-    *("chmod", "fchmodat", "fchmodat2", "chown", "lchown", "fchownat", "file_setattr"),
+#: Who may do what with a file that is only named: Landlock looks at those that are opened.  A
+#: change of mode is left undone in silence, since programs that copy files take no refusal.
+_MODES = ("chmod", "fchmodat", "fchmodat2")
+_OWNERS = (
+    *("chown", "lchown", "fchownat", "file_setattr"),
     *("setxattr", "lsetxattr", "setxattrat", "removexattr", "lremovexattr", "removexattrat"),
 )
 
@@ -92,7 +94,7 @@ _SOCK_STREAM, _SOCK_DGRAM, _SOCK_RAW, _SOCK_SEQPACKET, _SOCK_TYPE_MASK = 1, 2, 3
 _PRIO_PROCESS, _PRIO_PGRP = 0, 1
 _IOPRIO_WHO_PROCESS, _IOPRIO_WHO_PGRP = 1, 2
 
-_EPERM, _ENOSYS = refuse(errno.EPERM), refuse(errno.ENOSYS)
+_EPERM, _ENOSYS, _UNDONE = refuse(errno.EPERM), refuse(errno.ENOSYS), refuse(0)
 _NO_FAMILY = refuse(errno.EAFNOSUPPORT)
 
 
@@ -166,7 +168,7 @@ def _answers(policy: Policy) -> dict[str, bytes]:
     )
     return {
         **dict.fromkeys(_REFUSED, _EPERM),
-        **({} if policy.file_modes else dict.fromkeys(_FILE_MODES, _EPERM)),
+        **({} if policy.file_modes else _on_names()),
         **dict.fromkeys(absent, _ENOSYS),
         **({} if policy.other_processes else _about_itself()),
         "clone": among(0, (0,), ALLOW, _EPERM, mask=_NEW_NAMESPACES),
@@ -176,6 +178,10 @@ def _answers(policy: Policy) -> dict[str, bytes]:
         "socket": _socket(policy),
         "socketpair": _socketpair(policy),
     }
+
+
+def _on_names() -> dict[str, bytes]:
+    return {**dict.fromkeys(_MODES, _UNDONE), **dict.fromkeys(_OWNERS, _EPERM)}
 
 
 def _about_itself() -> dict[str, bytes]:

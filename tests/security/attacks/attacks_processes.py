@@ -105,17 +105,15 @@ def kill_owner() -> None:
 
 
 @attack
-def signal_everybody() -> str:
+def signal_everybody() -> None:
     """Send all processes there are a signal."""
     os.kill(-1, signal.SIGURG)
-    return f"from process {os.getpid()};"
 
 
 @attack
-def signal_other_job() -> str:
+def signal_other_job() -> None:
     """A signal that reaches another running job."""
     os.kill(-1, signal.SIGURG)
-    return f"from process {os.getpid()};"
 
 
 @attack
