@@ -1,0 +1,118 @@
+"""What owners and submitters may choose: level, network, preloaded modules, fresh interpreters."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+from support import needs
+from support.native_jobs import linux_only, wait_until
+
+from node3nb import JobSpec, NativeExecutor, supervisor_client
+from node3nb.errors import IsolationError
+from node3nb.executor import SilentReporter, choose
+from node3nb.files import workspace
+from node3nb.jobs import (
+    MIB,
+    ExitReason,
+    Isolation,
+    JobResult,
+    Network,
+    Requirements,
+    ResourceLimits,
+    Start,
+)
+from node3nb.supervisor.warm import nursery
+
+pytestmark = linux_only
+#: Prints the modules that were there before the program.
+LOADED = "import sys; print('fractions' in sys.modules)"
+INTERFACES = "import os; print(sorted(os.listdir('/proc/sys/net/ipv4/conf')))"
+_WANTED = supervisor_client._wanted
+Run = Callable[..., JobResult]
+
+
+@pytest.fixture(scope="module")
+def executor() -> Iterator[NativeExecutor]:
+    needs.native(Isolation.NAMESPACES)
+    executor = NativeExecutor(preload=("fractions", "no_such_module"))
+    yield executor
+    executor.close()
+
+
+@pytest.fixture
+def run(executor: NativeExecutor, tmp_path: Path) -> Run:
+    def run(*command: str, **fields: object) -> JobResult:
+        with workspace.temporary(tmp_path, "work") as place:
+            spec = JobSpec(command, **fields)  # type: ignore[arg-type]
+            return executor.run(spec, place, SilentReporter())
+
+    return run
+
+
+def test_preloaded_module_is_there(run: Run) -> None:
+    wait_until(lambda: run("python", "-c", LOADED).stdout == "True\n")
+
+
+def test_a_fresh_interpreter_has_none(run: Run) -> None:
+    assert run("python", "-c", LOADED, start=Start.EXEC).stdout == "False\n"
+
+
+def test_own_network_has_nothing_but_itself(run: Run) -> None:
+    result = run("python", "-c", INTERFACES)
+    assert "eth0" not in result.stdout
+    assert "lo" in result.stdout
+
+
+def test_hosts_network(run: Run) -> None:
+    wanted = Requirements(network=Network.HOST)
+    shown = run("python", "-c", INTERFACES, requirements=wanted).stdout
+    assert shown == f"{sorted(os.listdir('/proc/sys/net/ipv4/conf'))}\n"
+
+
+def test_hosts_names_come_with_its_network(run: Run) -> None:
+    wanted = Requirements(network=Network.HOST)
+    there = Path("/etc/hosts").read_text()
+    assert run("cat", "/etc/hosts", requirements=wanted).stdout == there
+    assert run("cat", "/etc/hosts").stdout != there
+
+
+def test_warm_python_is_renewed(run: Run) -> None:
+    """All jobs of one share its hash seed: more jobs than one may bear show two."""
+    seeds = {
+        run("python", "-c", "print(hash('node3nb'))").stdout for _ in range(nursery.MOST_BORN + 20)
+    }
+    assert len(seeds) > 1
+
+
+@pytest.mark.parametrize("memory_bytes", [1, 31 * MIB])
+def test_less_memory_than_an_interpreter_needs(
+    run: Run, executor: NativeExecutor, memory_bytes: int
+) -> None:
+    limits = ResourceLimits(memory_bytes=memory_bytes)
+    result = run("true", limits=limits)
+    assert result.reason is ExitReason.REFUSED
+    assert "32 MiB" in result.message
+    choice = choose(JobSpec(("true",), limits=limits), (executor,))
+    assert choice.executor is None
+    assert "32 MiB" in choice.why
+
+
+def test_level_that_is_not_there(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("node3nb.supervisor_client._wanted", _at_most_limits)
+    executor = NativeExecutor(Isolation.NAMESPACES)
+    with pytest.raises(IsolationError, match=r"namespaces can't be had here: .*; ask for limits"):
+        executor.available()
+
+
+def _at_most_limits(
+    area: str, isolation: str | None, preload: tuple[str, ...]
+) -> dict[str, object]:
+    del isolation
+    return _WANTED(area, "limits", preload)
+
+
+def test_result_names_its_layers(run: Run) -> None:
+    assert run("true").layers[:3] == ("namespaces", "landlock", "seccomp")
