@@ -85,7 +85,8 @@ class Supervisor:
             return 0.02
         if self._polls_owner:
             return PARENT_S
-        return LOOK_S if self._keepers.busy else None
+        leaving = self._nursery is not None and self._nursery.leaving
+        return LOOK_S if self._keepers.busy or leaving else None
 
     def _watch_kernel(self) -> None:
         """Notice the kernel's death even while a process it forked still holds our socket."""

@@ -268,6 +268,7 @@ def test_many_jobs_leave_nothing_behind(own_bench: Bench) -> None:
     """
     own_bench.run("/bin/true")
     supervisor = own_bench.executor._client.pid  # type: ignore[attr-defined]
+    wait_until(lambda: len(_children(supervisor)) > 1)  # the warm Python and a parked sandbox
     before = _holdings(supervisor)
     results: list[bool] = []
 

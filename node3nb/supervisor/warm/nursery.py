@@ -72,6 +72,11 @@ class Nursery:
         return {*living, *self._ended}
 
     @property
+    def leaving(self) -> bool:
+        """Whether some were let go and are not buried yet."""
+        return bool(self._ended)
+
+    @property
     def expecting(self) -> int | None:
         """The descriptor that tells when the next warm Python is ready; None when none is due."""
         return None if self._next is None else self._next.socket.fileno()
