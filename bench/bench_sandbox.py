@@ -17,7 +17,8 @@ from pathlib import Path
 from node3nb import JobSpec, NativeExecutor
 from node3nb.executor import SilentReporter
 from node3nb.files import workspace
-from node3nb.jobs import Isolation, Start
+from node3nb.jobs import MIB, Isolation, Start
+from node3nb.supervisor.kernel import cgroups, landlock
 
 #: Starts measured of each kind, one after the other in turns; of those that take long, fewer.
 STARTS, SLOW_STARTS = 60, 15
@@ -33,7 +34,7 @@ COUNTING = "sum(i * i for i in range(3_000_000))"
 CALLING = "[os.stat('/') for _ in range(60_000)]"
 TIMED = "import os, time; t = time.perf_counter(); {}; print(time.perf_counter() - t)"
 #: First line and reaped, in milliseconds since it was asked for.
-Start_ = tuple[float, float]
+Moments = tuple[float, float]
 
 
 def rows() -> list[tuple[str, str]]:
@@ -48,6 +49,7 @@ def rows() -> list[tuple[str, str]]:
                 + _fresh_rows(Path(area))
                 + _rate_rows(plain)
                 + _overhead_rows(plain)
+                + _layer_rows()
             )
         finally:
             for bench in (plain, loaded, weaker):
@@ -70,11 +72,11 @@ class _Bench:
         assert result.ok, result
         return result.stdout
 
-    def python(self, code: str, start: Start = Start.AUTO) -> Start_:
+    def python(self, code: str, start: Start = Start.AUTO) -> Moments:
         return _timed(lambda: self.run("python", "-c", code, start=start))
 
 
-def _timed(run: Callable[[], str]) -> Start_:
+def _timed(run: Callable[[], str]) -> Moments:
     began = time.monotonic_ns()
     first = int(run())
     return (first - began) / 1e6, (time.monotonic_ns() - began) / 1e6
@@ -86,7 +88,7 @@ def _output(*command: str) -> str:
 
 def _start_rows(plain: _Bench, loaded: _Bench, weaker: _Bench) -> list[tuple[str, str]]:
     """Measure every kind of start in turns, so that all meet the same noise."""
-    kinds: dict[str, Callable[[], Start_]] = {
+    kinds: dict[str, Callable[[], Moments]] = {
         "bare python -c": lambda: _timed(lambda: _output(sys.executable, "-c", LINE)),
         "parked": lambda: plain.python(LINE),
         "parked, exec": lambda: plain.python(LINE, Start.EXEC),
@@ -103,7 +105,7 @@ def _start_rows(plain: _Bench, loaded: _Bench, weaker: _Bench) -> list[tuple[str
         )
     for bench in (plain, loaded, weaker):
         bench.python(NUMPY if bench is loaded else LINE)
-    times: dict[str, list[Start_]] = {kind: [] for kind in kinds}
+    times: dict[str, list[Moments]] = {kind: [] for kind in kinds}
     for turn, (kind, start) in itertools.product(range(STARTS), kinds.items()):
         if turn < SLOW_STARTS or "numpy" not in kind:
             time.sleep(PAUSE_S)
@@ -111,7 +113,7 @@ def _start_rows(plain: _Bench, loaded: _Bench, weaker: _Bench) -> list[tuple[str
     return _told(times)
 
 
-def _told(times: dict[str, list[Start_]]) -> list[tuple[str, str]]:
+def _told(times: dict[str, list[Moments]]) -> list[tuple[str, str]]:
     rows = []
     for kind in times:
         bare = "bare python -c 'import numpy'" if "numpy" in kind else "bare python -c"
@@ -132,7 +134,7 @@ def _p99(values: list[float]) -> float:
 def _fresh_rows(area: Path) -> list[tuple[str, str]]:
     """Measure a first job with all that goes before it: supervisor, probe, sandbox."""
 
-    def fresh() -> Start_:
+    def fresh() -> Moments:
         bench = _Bench(area, NativeExecutor())
         try:
             return bench.python(LINE)
@@ -181,6 +183,31 @@ def _overhead_rows(bench: _Bench) -> list[tuple[str, str]]:
             ours.append(float(bench.run("python", "-c", code, start=Start.EXEC)))
         ratio = statistics.median(ours) / statistics.median(bare)
         rows.append((f"{label} work inside a job", f"{100 * (ratio - 1):+6.1f} % time"))
+    return rows
+
+
+def _layer_rows() -> list[tuple[str, str]]:
+    """Measure what two layers cost each sandbox."""
+    rules, groups = [], []
+    found = cgroups.find()
+    for number in range(STARTS):
+        began = time.perf_counter()
+        ruleset = landlock.Ruleset(deny_network=True)
+        for _ in range(20):
+            ruleset.allow_executing("/usr")
+        rules.append(time.perf_counter() - began)
+        ruleset.close()
+        if not isinstance(found, str):
+            began = time.perf_counter()
+            group = found.create(f"bench-{number}")
+            group.limit(64 * MIB, 8)
+            groups.append(time.perf_counter() - began)
+            group.remove()
+    if not isinstance(found, str):
+        found.end()
+    rows = [("twenty rules of Landlock", f"{1e3 * statistics.median(rules):6.2f} ms")]
+    if groups:
+        rows.append(("a control group with limits", f"{1e3 * statistics.median(groups):6.2f} ms"))
     return rows
 
 

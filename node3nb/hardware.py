@@ -17,10 +17,6 @@ _CGROUP_V2 = Path("/sys/fs/cgroup")
 _CGROUP_V1 = Path("/sys/fs/cgroup/memory")
 
 
-#: How the nodes are called by the drivers of NVIDIA, and of AMD (ROCm) and Intel.
-_GPU_NODES = ("nvidia", "kfd", "dri")
-
-
 @dataclass(frozen=True, slots=True)
 class Gpu:
     """One GPU of this machine."""
@@ -124,12 +120,6 @@ def _nvidia_gpu(line: str) -> Gpu | None:
     if len(parts) != 3 or not parts[1].isdigit():
         return None
     return Gpu(parts[0], "NVIDIA", int(parts[1]) << 20, parts[2])
-
-
-def gpu_devices() -> tuple[str, ...]:
-    """Return the device nodes by which programs reach this machine's GPUs."""
-    names = os.listdir("/dev") if os.path.isdir("/dev") else []
-    return tuple(f"/dev/{name}" for name in sorted(names) if name.startswith(_GPU_NODES))
 
 
 def gpu_info(gpus: tuple[Gpu, ...]) -> dict[str, Any]:

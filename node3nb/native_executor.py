@@ -9,7 +9,7 @@ import threading
 import time
 from collections.abc import Iterator
 
-from node3nb import command_line, config, hardware
+from node3nb import command_line, config
 from node3nb.errors import IsolationError, UnsupportedPlatformError
 from node3nb.executor import Availability, Reporter, too_little
 from node3nb.files.workspace import Workspace
@@ -27,6 +27,7 @@ from node3nb.jobs import (
 from node3nb.supervisor.capped_log import NOTE_BYTES
 from node3nb.supervisor.frames import Frame
 from node3nb.supervisor.orders import Order
+from node3nb.supervisor.sandbox.plan import gpu_devices
 from node3nb.supervisor_client import SupervisorClient
 
 #: What a Python interpreter needs to start, with some room: 23 MiB of data were measured.
@@ -173,7 +174,7 @@ def _order(
         tmp=str(workspace.tmp),
         log=str(workspace.log),
         network=str(spec.requirements.network),
-        devices=hardware.gpu_devices() if spec.requirements.gpus else (),
+        devices=gpu_devices() if spec.requirements.gpus else (),
         warm=spec.start is Start.AUTO,
         cores=math.ceil(limits.cpus),
         memory_bytes=limits.memory_bytes,

@@ -43,6 +43,8 @@ class SupervisorClient:
     ------
     SupervisorLost
         The process could not be started or did not report for duty.
+    ExecutorError
+        It found that no job runs here, at any level.
     """
 
     def __init__(
@@ -129,6 +131,9 @@ class SupervisorClient:
         if ready is None:
             self.close()
             raise SupervisorLost("The process that runs jobs did not start; run `node3nb doctor`.")
+        if "failed" in ready:
+            self.close()
+            raise ExecutorError(f"No job can run here ({ready['failed']}); mend that first.")
         return ready
 
     def _send(self, frame: Frame) -> None:

@@ -118,6 +118,11 @@ def test_the_least_of_a_job_takes_defaults() -> None:
     assert spec.requirements == Requirements()
 
 
+def test_a_job_may_ask_for_a_fresh_interpreter() -> None:
+    assert read_job(LEAST).start == "auto"
+    assert read_job({**LEAST, "requirements": {"start": "exec"}}).start == "exec"
+
+
 def test_a_job_as_the_protocol_writes_it() -> None:
     wire = {
         "job_id": "job-1",

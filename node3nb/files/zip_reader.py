@@ -24,7 +24,7 @@ _DAMAGE = (
     zipfile.BadZipFile,
     ArithmeticError,
     EOFError,
-    NotImplementedError,
+    NotImplementedError,  # what zipfile raises for a compression it does not know
     RuntimeError,
     ValueError,
     struct.error,

@@ -16,6 +16,7 @@ from node3nb.supervisor.sandbox.plan import ETC_NETWORK
 from node3nb.supervisor.sandbox.setup import (
     HOST_NETWORK,
     INPUT,
+    LIMITS,
     MOUNTED,
     NAMESPACES,
     SHM,
@@ -133,7 +134,7 @@ class Berth:
         """The protections that are on."""
         on = {
             self.setup.level: True,
-            "landlock": self.setup.landlock and self.setup.level != "limits",
+            "landlock": self.setup.landlock and self.setup.level != LIMITS,
             "seccomp": self.setup.seccomp,
             "cgroup": self.group is not None,
             "own-user": self._slot is not None,
@@ -142,10 +143,14 @@ class Berth:
 
     def give_back(self) -> None:
         """Release what was taken for the sandbox, once nothing lives in it."""
-        if self.group is not None:
-            self.group.remove()
-        if self._slot is not None:
-            self._slot.release()
+        _give_back(self.group, self._slot)
+
+
+def _give_back(group: Group | None, slot: slots.Slot | None) -> None:
+    if group is not None:
+        group.remove()
+    if slot is not None:
+        slot.release()
 
 
 def make(blueprint: Blueprint) -> Berth | Inner:
@@ -159,19 +164,16 @@ def make(blueprint: Blueprint) -> Berth | Inner:
     slot = slots.take() if blueprint.own_user else None
     if blueprint.own_user and slot is None:
         raise SandboxError("no user of its own is free for the job")
-    group = blueprint.groups.create(group_name(os.getpid())) if blueprint.groups else None
-    setup = replace(
-        blueprint.setup, uid=slot.uid if slot else 0, groups=(str(os.getpid()),) if group else ()
-    )
+    group = None
     try:
+        if blueprint.groups is not None:
+            group = blueprint.groups.create(group_name(os.getpid()))
+        setup = replace(blueprint.setup, uid=slot.uid if slot else 0, grouped=group is not None)
         built = build(setup, blueprint.template, group)
     except BaseException:
-        if group is not None:
-            group.remove()
+        _give_back(group, slot)
         raise
-    if isinstance(built, Inner):
-        return built
-    return Berth(setup, built, group, slot)
+    return built if isinstance(built, Inner) else Berth(setup, built, group, slot)
 
 
 def group_name(keeper: int) -> str:

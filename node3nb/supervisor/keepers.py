@@ -7,7 +7,7 @@ import socket
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 
-from node3nb.supervisor import keeping, verdict
+from node3nb.supervisor import keeper_process, verdict
 from node3nb.supervisor.berth import Blueprint
 from node3nb.supervisor.frames import Channel, Frame
 from node3nb.supervisor.orders import Grant, Order
@@ -61,7 +61,7 @@ class Kept:
     def was_unused(self, status: int) -> bool:
         """Whether it ended, with this wait status, before it could begin with its job."""
         code = os.waitstatus_to_exitcode(status)
-        return code == keeping.UNUSED and not (self.started or self.unbuilt)
+        return code == keeper_process.UNUSED and not (self.started or self.unbuilt)
 
     def account(self, status: int) -> Frame:
         """Return how the job ended, from what was told or from the keeper's wait status."""
@@ -93,6 +93,7 @@ class Keepers:
         self._blueprint = blueprint
         self._let_go = let_go
         self._parked: list[Kept] = []
+        self._leaving: list[Kept] = []
         #: Those that have a job.
         self.busy: list[Kept] = []
         #: The warm Python.
@@ -101,7 +102,7 @@ class Keepers:
     @property
     def all(self) -> list[Kept]:
         """Every keeper."""
-        return self.busy + self._parked
+        return self.busy + self._parked + self._leaving
 
     def of_job(self, job: str) -> Kept | None:
         """Return the keeper of a job."""
@@ -114,6 +115,8 @@ class Keepers:
         self._blueprint = self._blueprint.seeing(area)
         for kept in self._parked:
             kept.channel.end()
+        self._leaving += self._parked
+        self._parked = []
 
     def take(self, order: Order) -> Kept | None:
         """Return a keeper that waits, for a job of its network."""
@@ -145,7 +148,7 @@ class Keepers:
 
     def forget(self, kept: Kept) -> None:
         """Let go of one that has ended."""
-        for group in (self.busy, self._parked):
+        for group in (self.busy, self._parked, self._leaving):
             if kept in group:
                 group.remove(kept)
 
@@ -181,4 +184,4 @@ def fork(
         return Kept(Channel(ours), pid)
     ours.close()
     let_go()
-    return keeping.become_job(keeping.keep(blueprint, Channel(theirs)))
+    return keeper_process.become_job(keeper_process.keep(blueprint, Channel(theirs)))

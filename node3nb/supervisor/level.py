@@ -83,7 +83,7 @@ class Level:
         }
 
 
-def find(plan: Plan, area: str, strongest: str) -> Level:
+def find(plan: Plan, area: str, strongest: str, *, preloaded: bool) -> Level:
     """Return the strongest level, up to one, at which a job really runs.
 
     Parameters
@@ -94,6 +94,13 @@ def find(plan: Plan, area: str, strongest: str) -> Level:
         Directory below which jobs have theirs.
     strongest
         Level that is not exceeded.
+    preloaded
+        Whether the warm Python has loaded more than every program needs.
+
+    Raises
+    ------
+    TrialFailed
+        A job runs at none.
     """
     missing: dict[str, str] = {}
     groups = cgroups.find()
@@ -102,7 +109,16 @@ def find(plan: Plan, area: str, strongest: str) -> Level:
     else:
         cgroups.sweep(groups)
     slots.sweep()
-    known = Setup(LIMITS, NO_NETWORK, plan, 0, (), landlock.abi(), seccomp.available())
+    known = Setup(
+        level=LIMITS,
+        network=NO_NETWORK,
+        plan=plan,
+        uid=0,
+        grouped=False,
+        landlock=landlock.abi(),
+        seccomp=seccomp.available(),
+        preloaded=preloaded,
+    )
     usable = None if isinstance(groups, str) else groups
     base = Blueprint(known, None, usable, own_user=False, area=area)
     allowed = LEVELS[: LEVELS.index(strongest) + 1]
@@ -113,7 +129,7 @@ def find(plan: Plan, area: str, strongest: str) -> Level:
         level = _try(name, base, area, missing)
         if level is not None:
             return level
-    return Level(base, (LIMITS,), missing)
+    raise TrialFailed(missing[LIMITS])
 
 
 def _try(name: str, base: Blueprint, area: str, missing: dict[str, str]) -> Level | None:
@@ -145,6 +161,9 @@ def _blueprint(name: str, base: Blueprint, area: str, own_user: bool) -> Bluepri
     setup = replace(base.setup, level=name)
     if name == LANDLOCK and setup.landlock < LANDLOCK_ABI:
         raise TrialFailed(f"the kernel has version {setup.landlock}, {LANDLOCK_ABI} is needed")
+    if name == NAMESPACES and os.geteuid() == 0 and not (own_user or setup.landlock):
+        # Without rights root's user still owns what /proc/sys has of the host.
+        raise TrialFailed("root's jobs need a user of their own, or Landlock")
     if name == NAMESPACES:
         template = Template.build(setup.plan, area, own_user=own_user)
         return replace(base, setup=setup, template=template, own_user=own_user)

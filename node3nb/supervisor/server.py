@@ -62,6 +62,7 @@ class Supervisor:
             plan.make(wanted["python"], wanted["prefixes"]),
             wanted["area"],
             wanted["isolation"] or LEVELS[-1],
+            preloaded=bool(wanted["preload"]),
         )
         self._groups = self._level.blueprint.groups
         self._keepers = Keepers(self._level.blueprint, self._nursery, self._let_go)
@@ -266,5 +267,11 @@ def main(fd: int, owner: int) -> None:
     while frames == []:
         select.select([control.fileno()], [], [])
         frames = control.receive()
-    if frames:
-        Supervisor(control, owner, frames[0]).serve()
+    if not frames:
+        return
+    try:
+        supervisor = Supervisor(control, owner, frames[0])
+    except level.TrialFailed as failed:
+        control.send({"event": "ready", "failed": str(failed)})
+        return
+    supervisor.serve()

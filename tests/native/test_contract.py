@@ -13,6 +13,7 @@ from typing import Any
 
 import pytest
 from native.conftest import SECRET
+from support import needs
 from support.native_jobs import LIMITS, MIB, Bench, Started, limits, linux_only, wait_until
 from support.native_levels import once
 from support.native_traces import MARK
@@ -219,7 +220,7 @@ def test_kernel_limits(report: dict[str, Any]) -> None:
 @linux_only
 def test_two_jobs_get_different_cores(bench: Bench) -> None:
     if len(os.sched_getaffinity(0)) < 2:
-        pytest.skip("one core")
+        needs.miss("two cores")
     with bench.started_program("stubborn.py", "polite") as first:
         first.await_line("ready")
         (other,) = json.loads(bench.program("report.py").stdout)["cores"]

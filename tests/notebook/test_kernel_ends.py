@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+from support import needs
 from support.kernel_client import Kernel
 from support.kernel_deaths import Deaths, await_marked, below
 
@@ -15,7 +16,7 @@ PROGRAM = Path(__file__).parent / "programs" / "daemon.py"
 
 pytestmark = [
     pytest.mark.timeout(100),
-    pytest.mark.skipif(not hasattr(os, "pidfd_open"), reason="deaths are watched by pidfd"),
+    needs.lacking(not hasattr(os, "pidfd_open"), "deaths are watched by pidfd"),
 ]
 
 

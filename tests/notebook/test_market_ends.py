@@ -9,6 +9,7 @@ import sys
 from pathlib import Path
 
 import pytest
+from support import needs
 from support.kernel_deaths import Deaths
 
 from node3nb.errors import ConfigError
@@ -27,7 +28,7 @@ time.sleep(600)
 """
 
 
-@pytest.mark.skipif(not hasattr(os, "pidfd_open"), reason="deaths are watched by pidfd")
+@needs.lacking(not hasattr(os, "pidfd_open"), "deaths are watched by pidfd")
 def test_it_ends_with_a_killed_parent_that_has_forked(tmp_path: Path) -> None:
     command = [sys.executable, "-c", STARTER, str(tmp_path)]
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as starter:

@@ -10,8 +10,8 @@ import pytest
 from support import needs
 from support.native_jobs import linux_only, wait_until
 
-from node3nb import JobSpec, NativeExecutor, supervisor_client
-from node3nb.errors import IsolationError
+from node3nb import JobSpec, NativeExecutor, config, supervisor_client
+from node3nb.errors import ExecutorError, IsolationError
 from node3nb.executor import SilentReporter, choose
 from node3nb.files import workspace
 from node3nb.jobs import (
@@ -24,6 +24,10 @@ from node3nb.jobs import (
     ResourceLimits,
     Start,
 )
+from node3nb.supervisor import level
+from node3nb.supervisor.berth import Blueprint
+from node3nb.supervisor.sandbox.plan import Plan
+from node3nb.supervisor.sandbox.setup import Setup
 from node3nb.supervisor.warm import nursery
 
 pytestmark = linux_only
@@ -54,6 +58,12 @@ def run(executor: NativeExecutor, tmp_path: Path) -> Run:
 
 def test_preloaded_module_is_there(run: Run) -> None:
     wait_until(lambda: run("python", "-c", LOADED).stdout == "True\n")
+
+
+def test_what_loaded_modules_have_read_is_read_again(run: Run) -> None:
+    """A numerical library reads its threads when it is loaded: a job that sets them is fresh."""
+    wait_until(lambda: run("python", "-c", LOADED).stdout == "True\n")
+    assert run("python", "-c", LOADED, environment={"OMP_NUM_THREADS": "1"}).stdout == "False\n"
 
 
 def test_a_fresh_interpreter_has_none(run: Run) -> None:
@@ -116,3 +126,20 @@ def _at_most_limits(
 
 def test_result_names_its_layers(run: Run) -> None:
     assert run("true").layers[:3] == ("namespaces", "landlock", "seccomp")
+
+
+def test_no_level_at_all(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """What makes every trial fail is an error, not the weakest level."""
+    (tmp_path / "work").touch()
+    monkeypatch.setattr(config, "work_dir", lambda: tmp_path / "work")
+    with pytest.raises(ExecutorError, match="No job can run here"):
+        NativeExecutor().available()
+
+
+@needs.lacking(os.geteuid() != 0, "root's own case")
+def test_root_without_own_users_needs_landlock() -> None:
+    """Without rights root's user still owns /proc/sys, which only Landlock closes then."""
+    setup = Setup("limits", "none", Plan((), (), ""), 0, False, 0, True, False)
+    base = Blueprint(setup, None, None, own_user=False, area="/nowhere")
+    with pytest.raises(level.TrialFailed, match="a user of their own, or Landlock"):
+        level._blueprint("namespaces", base, "/nowhere", own_user=False)

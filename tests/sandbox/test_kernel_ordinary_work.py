@@ -7,13 +7,14 @@ import sys
 from pathlib import Path
 
 import pytest
+from support import needs
 from support.forked import linux_only
 
 from node3nb.supervisor.kernel import landlock
 
 pytestmark = [
     linux_only,
-    pytest.mark.skipif(not landlock.abi(), reason="the kernel has no Landlock"),
+    needs.lacking(not landlock.abi(), "the kernel has no Landlock"),
 ]
 
 TESTS = Path(__file__).parents[1]

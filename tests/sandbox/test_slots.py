@@ -12,6 +12,7 @@ from contextlib import suppress
 from pathlib import Path
 
 import pytest
+from support import needs
 from support.native_jobs import linux_only, wait_until
 from support.short_lived import child, sleep
 
@@ -21,7 +22,7 @@ from node3nb.supervisor.sandbox.slots import Slot
 
 pytestmark = [
     linux_only,
-    pytest.mark.skipif(os.geteuid() != 0, reason="only root can give processes other users"),
+    needs.lacking(os.geteuid() != 0, "only root can give processes other users"),
 ]
 
 #: Far from those that providers beside this test use: they begin at the front.

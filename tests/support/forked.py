@@ -13,6 +13,7 @@ from collections.abc import Callable, Iterable
 from typing import TypeVar
 
 import pytest
+from support import needs
 
 from node3nb.supervisor import linux
 
@@ -26,7 +27,7 @@ PATIENCE_S = 20.0
 CLOSED_TO = 1024
 
 linux_only = pytest.mark.skipif(sys.platform != "linux", reason="about the Linux kernel")
-root_only = pytest.mark.skipif(os.geteuid() != 0, reason="needs root")
+root_only = needs.lacking(os.geteuid() != 0, "needs root")
 #: The tests of a facility that both may use.
 ROOT_AND_STRANGER = (pytest.param(0, marks=root_only, id="root"), pytest.param(STRANGER, id="user"))
 

@@ -42,7 +42,7 @@ class Trace:
     def _is_rooted(self, pid: int) -> bool:
         """Whether the process sees the job's directory where only the job does."""
         return any(
-            self.identity == _identity(f"/proc/{pid}/task/{thread}/root/{MOUNTED}")
+            self.identity == _identity(os.path.join(f"/proc/{pid}/task/{thread}", "root", MOUNTED))
             for thread in _listed(f"/proc/{pid}/task")
         )
 

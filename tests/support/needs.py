@@ -17,7 +17,7 @@ def program(name: str) -> str:
     """Return the path of a program; without it, skip on a laptop and fail in CI."""
     path = shutil.which(name)
     if path is None:
-        _miss(f"{name} is not installed; .ci/run has to install it")
+        miss(f"{name} is not installed; .ci/run has to install it")
     return path
 
 
@@ -33,11 +33,17 @@ def native(isolation: Isolation | None) -> NativeExecutor:
     try:
         executor.available()
     except IsolationError as error:
-        _miss(str(error))
+        miss(str(error))
     return executor
 
 
-def _miss(what: str) -> NoReturn:
+def lacking(lacks: bool, what: str) -> pytest.MarkDecorator:
+    """Mark a test that can't run where something is lacking; in CI it runs, and fails."""
+    return pytest.mark.skipif(lacks and not os.environ.get("CI"), reason=what)
+
+
+def miss(what: str) -> NoReturn:
+    """Skip on a laptop and fail in CI."""
     if os.environ.get("CI"):
         pytest.fail(what)
     pytest.skip(what)

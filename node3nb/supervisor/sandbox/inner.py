@@ -130,7 +130,7 @@ def _policy(setup: Setup) -> seccomp.Policy:
     return seccomp.Policy(
         unix_sockets=apart,
         internet=apart or setup.network == HOST_NETWORK,
-        memfd=bool(setup.groups),
+        memfd=setup.grouped,
         system_v=apart,
         other_processes=setup.level == NAMESPACES,
         file_modes=setup.level != LANDLOCK or bool(setup.uid),

@@ -31,6 +31,8 @@ ETC = (
 ETC_NETWORK = ("gai.conf", "host.conf", "hosts", "nsswitch.conf", "resolv.conf")
 #: Devices every job may use.
 DEVICES = ("/dev/full", "/dev/null", "/dev/random", "/dev/urandom", "/dev/zero")
+#: How the nodes of GPUs are called by the drivers of NVIDIA, and of AMD (ROCm) and Intel.
+_GPU_NODES = ("nvidia", "kfd", "dri")
 #: Parts of an interpreter's prefix that are the interpreter: a virtual environment may stand in
 #: the directory of its owner's project, and the rest of that is not for jobs.
 PREFIX_PARTS = ("bin", "include", "lib", "lib32", "lib64", "libexec", "pyvenv.cfg")
@@ -88,6 +90,13 @@ def make(python: str, prefixes: tuple[str, ...]) -> Plan:
             collected.add(f"{real}/{part}")
     collected.follow(python)
     return Plan(tuple(collected.shown), tuple(collected.links.items()), python)
+
+
+def gpu_devices() -> tuple[str, ...]:
+    """Return the device nodes by which programs reach this machine's GPUs."""
+    return tuple(
+        f"/dev/{name}" for name in sorted(os.listdir("/dev")) if name.startswith(_GPU_NODES)
+    )
 
 
 def _prefix_of(python: str) -> str:

@@ -35,14 +35,14 @@ class Setup:
     plan: Plan
     #: User the job becomes; 0 leaves it ours.
     uid: int
-    #: Directories of the control group it is put in, one for each hierarchy; empty for none.
-    groups: tuple[str, ...]
+    #: Whether it is in a control group of its own.
+    grouped: bool
     #: Version of Landlock the kernel has; 0 for none.
     landlock: int
     #: Whether the kernel filters system calls.
     seccomp: bool
     #: Whether a warm Python has loaded more than every program needs.
-    preloaded: bool = False
+    preloaded: bool
 
     def to_frame(self) -> dict[str, Any]:
         """Return the setup as plain data."""

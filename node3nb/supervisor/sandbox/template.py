@@ -21,8 +21,6 @@ from node3nb.supervisor.sandbox.setup import HIDDEN, INNER_UID, MOUNTED, SHM, TM
 SITE = "/tmp"  # noqa: S108 - covered by a mount of our own
 #: Bytes and files of the root itself, which holds directories, links and four small files.
 ROOT_BYTES, ROOT_FILES = 1 << 20, 4096
-#: GPU devices a job may be given; there is a place for each, empty until then.
-GPU_DEVICES = ("nvidia", "kfd", "dri")
 #: The user that owns what nobody here does (nobody(5) of systemd).
 NOBODY = 65534
 #: What is written in place of the host's own, which names its users and itself.
@@ -129,8 +127,8 @@ def _furnish(plan: Plan, uids: Iterable[int]) -> None:
             _write(f"{SITE}/etc/{name}", "")
     for name, target in (("fd", ""), ("stdin", "/0"), ("stdout", "/1"), ("stderr", "/2")):
         os.symlink(f"/proc/self/fd{target}", f"{SITE}/dev/{name}")
-    for name in filter(is_gpu, os.listdir("/dev")):
-        place(f"{SITE}/dev/{name}", directory=os.path.isdir(f"/dev/{name}"))
+    for device in plans.gpu_devices():
+        place(SITE + device, directory=os.path.isdir(device))
 
 
 def _users(uids: tuple[int, ...]) -> dict[str, str]:
@@ -140,11 +138,6 @@ def _users(uids: tuple[int, ...]) -> dict[str, str]:
     passwd = (f"{name}:x:{uid}:{uid}:{name}:/job:/bin/sh\n" for uid, name in names.items())
     group = (f"{name}:x:{uid}:\n" for uid, name in names.items())
     return {"passwd": "".join(passwd), "group": "".join(group)}
-
-
-def is_gpu(name: str) -> bool:
-    """Return whether a name in /dev is that of a GPU."""
-    return name.startswith(GPU_DEVICES)
 
 
 def _write(path: str, text: str) -> None:

@@ -9,7 +9,7 @@ import socket
 import time
 from typing import Any
 
-from node3nb.supervisor import keeping, linux
+from node3nb.supervisor import keeper_process, linux
 from node3nb.supervisor.berth import Blueprint
 from node3nb.supervisor.frames import Channel
 from node3nb.supervisor.kernel.cgroups import Groups
@@ -68,7 +68,7 @@ def _bear(request: bytes, fds: list[int]) -> tuple[tuple[str, ...], dict[str, st
         time.sleep(ADOPTION_S)
     channel, *namespaces = fds
     blueprint = _blueprint(marshal.loads(request), namespaces)  # noqa: S302 - the supervisor's
-    inner = keeping.keep(blueprint, Channel(socket.socket(fileno=channel)))
+    inner = keeper_process.keep(blueprint, Channel(socket.socket(fileno=channel)))
     script.settle()
     go = inner.await_job()
     if not go["warm"]:
