@@ -5,7 +5,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 JOBS ?= 2
 
-.PHONY: demo test lint format bench lab clean
+.PHONY: demo test lint format bench lab notebooks binder clean
 
 demo: $(VENV)/ready
 	$(BIN)/node3nb demo test_jobs
@@ -30,6 +30,14 @@ bench: $(VENV)/ready
 lab: $(VENV)/ready
 	$(BIN)/pip install --quiet jupyterlab
 	$(BIN)/jupyter lab notebooks
+
+# Runs the tutorials and writes their outputs back.
+notebooks: $(VENV)/ready
+	$(BIN)/python notebooks/regenerate.py
+
+# Does what Binder would, in its 1 GB; needs root.
+binder: $(VENV)/ready
+	$(BIN)/python binder/rehearse.py
 
 $(VENV)/ready: pyproject.toml
 	$(PYTHON) -m venv $(VENV)

@@ -12,9 +12,8 @@ import pytest
 ROOT = Path(__file__).parents[1]
 PACKAGE = ROOT / "node3nb"
 SOURCES = sorted(PACKAGE.rglob("*.py"))
-TESTS = sorted(
-    path for room in ("tests", "bench", "test_jobs") for path in (ROOT / room).rglob("*.py")
-)
+ROOMS = ("tests", "bench", "test_jobs", "notebooks", "binder")
+TESTS = sorted(path for room in ROOMS for path in (ROOT / room).rglob("*.py"))
 LONGEST_FILE, LONGEST_FUNCTION, MEDIAN_FUNCTION = 300, 60, 10
 
 

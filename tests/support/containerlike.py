@@ -72,8 +72,13 @@ def _install(libc: ctypes.CDLL) -> None:
 
 def confine(uid: int) -> None:
     """Take from this process what a container would, and become the user."""
-    libc = ctypes.CDLL(None, use_errno=True)
     no_control_groups.hide()
+    give_up_rights(uid)
+
+
+def give_up_rights(uid: int) -> None:
+    """Take the capabilities and system calls, and become the user."""
+    libc = ctypes.CDLL(None, use_errno=True)
     _install(libc)
     for capability in set(range(CAPABILITIES)) - LEFT:
         libc.prctl(PR_CAPBSET_DROP, capability, 0, 0, 0)

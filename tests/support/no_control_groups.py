@@ -14,12 +14,22 @@ CONTROL_GROUPS = "/sys/fs/cgroup"
 
 def hide() -> None:
     """Cover them, in a mount namespace of our own: the host's stay as they are."""
-    if not os.path.isdir(CONTROL_GROUPS):
-        return
+    if os.path.isdir(CONTROL_GROUPS):
+        part()
+        cover(MS_RDONLY)
+
+
+def part() -> None:
+    """Enter a mount namespace of our own."""
     libc = ctypes.CDLL(None, use_errno=True)
-    private = (b"none", b"/", None, MS_REC | MS_PRIVATE, None)
-    covered = (b"none", CONTROL_GROUPS.encode(), b"tmpfs", MS_RDONLY, None)
-    if libc.unshare(CLONE_NEWNS) or libc.mount(*private) or libc.mount(*covered):
+    if libc.unshare(CLONE_NEWNS) or libc.mount(b"none", b"/", None, MS_REC | MS_PRIVATE, None):
+        raise OSError(ctypes.get_errno(), "mount")
+
+
+def cover(flags: int) -> None:
+    """Put an empty directory over them."""
+    libc = ctypes.CDLL(None, use_errno=True)
+    if libc.mount(b"none", CONTROL_GROUPS.encode(), b"tmpfs", flags, None):
         raise OSError(ctypes.get_errno(), "mount")
 
 
