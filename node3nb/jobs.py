@@ -154,7 +154,8 @@ class Usage:
 
     #: User plus system time, in seconds.
     cpu_s: float = 0.0
-    #: Largest memory of the tree at one time, in bytes.
+    #: Largest memory of the tree at one time, in bytes; of a job that ended before it could be
+    #: measured, what its largest process had resident at the most, shared pages included.
     peak_memory_bytes: int = 0
     #: Bytes on disk in the workspace at the end, input not counted.
     written_bytes: int = 0

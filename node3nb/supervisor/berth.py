@@ -108,7 +108,7 @@ class Berth:
             "readable": (INPUT if inside else order.input,),
             "writable": MOUNTED[1:] if inside else order.writable,
             "place": os.path.relpath(order.root, order.area),
-            "limits": limits.of(order, grant),
+            "limits": limits.of(order, grant, own_user=self._slot is not None),
             "devices": order.devices,
             "etc": _etc() if self.setup.network == HOST_NETWORK else {},
             "shm_bytes": order.memory_bytes,

@@ -8,7 +8,7 @@ import selectors
 import signal
 import time
 
-from node3nb.supervisor import limits, tree, verdict, watch
+from node3nb.supervisor import limits, tree, verdict
 from node3nb.supervisor.berth import Berth
 from node3nb.supervisor.frames import Channel
 from node3nb.supervisor.ladder import Ladder
@@ -78,12 +78,13 @@ class Keeper:
     def _turn(self) -> None:
         """Wait for the next event, deal with it, and measure what is due."""
         now = time.monotonic()
-        for key, _ in self._selector.select(self._ladder.wait_s(now, watch.TREE_S)):
+        pause_s = max(0.0, self._watch_due - now)
+        for key, _ in self._selector.select(self._ladder.wait_s(now, pause_s)):
             key.data(self._selector, time.monotonic())
         now = time.monotonic()
         if now >= self._watch_due and self._status is None:
-            self._watch_due = now + watch.TREE_S
             self._measure(now)
+            self._watch_due = now + self._watch.pause_s
 
     def _hear_child(self, selector: selectors.BaseSelector, now: float) -> None:
         del selector, now
@@ -104,7 +105,7 @@ class Keeper:
             self._failure = verdict.Failure(what == UNSTARTED, int(str(number)), str(words))
             return
         self._started, self._started_at = now, time.time()
-        self._watch_due = now + watch.TREE_S
+        self._watch_due = now + self._watch.pause_s
         self._tell(
             "started",
             started_at=self._started_at,
@@ -180,7 +181,7 @@ class Keeper:
             "startup_ms": self._startup_ms() if self._started else 0.0,
             "wall_s": now - self._started if self._started else 0.0,
             "cpu_s": max(used.ru_utime + used.ru_stime, self._watch.cpu_s),
-            "peak_memory_bytes": peak,
+            "peak_memory_bytes": peak or used.ru_maxrss << 10,
             "peak_processes": self._watch.peak_processes,
             "written_bytes": written.bytes,
             "stdout_truncated": self._streams[0].log.truncated,

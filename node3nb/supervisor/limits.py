@@ -22,15 +22,26 @@ CORE_BYTES = 1
 OWNER_TASKS = 512
 
 
-def of(order: Order, grant: Grant) -> dict[int, int]:
-    """Return the limits of a job's processes; RLIMIT_NPROC counts the owner's tasks too."""
+def of(order: Order, grant: Grant, *, own_user: bool = False) -> dict[int, int]:
+    """Return the limits of a job's processes.
+
+    Parameters
+    ----------
+    order
+        The job.
+    grant
+        What else it is given.
+    own_user
+        Whether its user has no process beside it; else RLIMIT_NPROC counts the owner's tasks too.
+    """
+    others = 0 if own_user else grant.owner_tasks + OWNER_TASKS
     data = order.memory_bytes + max(DATA_SLACK_BYTES, order.memory_bytes // DATA_SLACK_PART)
     return {
         resource.RLIMIT_CORE: CORE_BYTES,
         resource.RLIMIT_NOFILE: OPEN_FILES,
         resource.RLIMIT_FSIZE: order.disk_bytes + FILE_SLACK_BYTES,
         resource.RLIMIT_DATA: data,
-        resource.RLIMIT_NPROC: grant.owner_tasks + order.processes + OWNER_TASKS,
+        resource.RLIMIT_NPROC: order.processes + others,
     }
 
 

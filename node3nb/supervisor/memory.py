@@ -29,23 +29,29 @@ class MemoryGauge:
     def __init__(self, limit: int) -> None:
         self._limit = limit
         self._exact = self._lowest = 0
-        self._due = 0.0
+        self._due: float | None = None
 
-    def measure(self, processes: list[Process], now: float) -> int:
-        """Return the tree's memory in bytes: never less than it is, as far as can be seen."""
+    def estimate(self, processes: list[Process], now: float) -> int:
+        """Return the tree's memory in bytes: never less than it is, as far as can be seen.
+
+        Only what is above the limit needs to be confirmed, by `confirm`.
+        """
         resident = sum(process.memory_bytes for process in processes)
         self._lowest = min(self._lowest, resident)
         most = min(self._exact + resident - self._lowest, resident)
-        if most > self._limit or (len(processes) > 1 and now >= self._due):
-            most = self._measure_exactly(processes, resident, now)
+        if self._due is None:
+            self._due = now + EXACT_S
+        if most <= self._limit and len(processes) > 1 and now >= self._due:
+            most = self.confirm(processes, now)
         return most
 
-    def _measure_exactly(self, processes: list[Process], resident: int, now: float) -> int:
-        """Take the exact figure; a second time if it is too large.
+    def confirm(self, processes: list[Process], now: float) -> int:
+        """Return the exact figure; taken a second time if it is too large.
 
         The figures of the processes are of slightly different moments: what one has just let go
         of, another is charged for.
         """
+        resident = sum(process.memory_bytes for process in processes)
         self._exact = min(proportional_bytes(processes), resident)
         if self._exact > self._limit:
             self._exact = min(self._exact, proportional_bytes(processes))

@@ -18,6 +18,10 @@ _STATE, _PPID, _THREADS, _RSS = 0, 1, 17, 21
 _CPU = slice(11, 15)
 #: States of a thread that has ended.
 _ENDED = frozenset({b"Z", b"X"})
+#: State of one that a signal has stopped.
+_STOPPED = b"T"
+#: Fields of /proc/PID/statm, in pages: all that is mapped, and what of it is private to write.
+_MAPPED, _DATA = 0, 5
 
 
 def descendants(root: int, *, thorough: bool = False) -> list[Process]:
@@ -71,6 +75,7 @@ def look(pid: int) -> Process | None:
         threads=threads,
         memory_bytes=int(fields[_RSS]) * PAGE_BYTES,
         cpu_s=sum(map(int, fields[_CPU])) / TICKS_A_SECOND,
+        stopped=fields[_STATE] == _STOPPED,
     )
 
 
@@ -130,6 +135,15 @@ def proportional_bytes(pid: int, part: bytes = b"Pss") -> int | None:
         if line.startswith(part + b":"):
             return int(line.split()[1]) << 10
     return None
+
+
+def mapped_bytes(pid: int) -> int:
+    """Return the addresses a process has mapped beside its own data; 0 if it is gone."""
+    try:
+        fields = read(f"/proc/{pid}/statm").split()
+    except OSError:
+        return 0
+    return (int(fields[_MAPPED]) - int(fields[_DATA])) * PAGE_BYTES
 
 
 def read(path: str) -> bytes:

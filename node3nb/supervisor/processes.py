@@ -19,6 +19,8 @@ class Process:
     memory_bytes: int
     #: CPU time of it and of its children that have ended, in seconds.
     cpu_s: float
+    #: Whether it was stopped by a signal.
+    stopped: bool = False
 
 
 def below(roots: list[int], processes: list[Process]) -> list[Process]:

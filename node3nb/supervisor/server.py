@@ -211,6 +211,8 @@ class Supervisor:
         self._keepers.forget(kept)
         if status and self._groups is not None:
             self._groups.remove(berth.group_name(kept.pid))
+        if not kept.pid:
+            self._strays = True  # one that has never told its number hangs from us all the same
         if kept.order is None:
             return
         if kept.was_unused(status):

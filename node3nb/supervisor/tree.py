@@ -74,6 +74,32 @@ def kill_below(root: int, spare: frozenset[int] = frozenset()) -> dict[int, int]
     return ended
 
 
+def stop_below(root: int) -> tuple[list[Process], set[int]]:
+    """Hold everything below this process still.
+
+    Returns
+    -------
+    tuple
+        What was found there, and who of it was not still before.
+    """
+    held: set[int] = set()
+    for _ in range(FREEZE_ROUNDS):
+        processes = descendants(root)
+        fresh = {each.pid for each in processes if not each.stopped} - held
+        if not fresh:
+            break
+        for pid in fresh:
+            _signal(pid, signal.SIGSTOP)
+        held |= fresh
+    return processes, held
+
+
+def go_on(held: set[int]) -> None:
+    """Let those go on that were held still."""
+    for pid in held:
+        _signal(pid, signal.SIGCONT)
+
+
 def _empty(root: int, spare: frozenset[int], ended: dict[int, int]) -> bool:
     """Reap, and return whether nothing is left.
 

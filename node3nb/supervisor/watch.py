@@ -5,20 +5,25 @@ from __future__ import annotations
 import time
 from dataclasses import dataclass, replace
 
-from node3nb.supervisor import disk, hidden, memory, tree
+from node3nb.supervisor import disk, hidden, memory, proc, tree
 from node3nb.supervisor.kernel.cgroups import Group
 from node3nb.supervisor.orders import Order
 from node3nb.supervisor.processes import Process
 
-#: Seconds between two measurements of the tree, at the least.
-TREE_S = 0.05 if tree.HAS_PROC else 0.25
-#: Measuring the tree may take one part in this many of the time.
+#: Seconds between two measurements of the tree: far from its limit of memory, and close to it.
+TREE_S, NEAR_S = (0.05, 0.004) if tree.HAS_PROC else (0.25, 0.25)
+#: Bytes that one core fills in a second: twice what was measured in pages of 4 KiB.
+FILLED_BYTES_S = 4 << 30
+#: Far from its limit, measuring the tree takes one part in so many of the time at the most; half
+#: of it close to the limit.
 TREE_SHARE = 5
 #: Seconds between the end of one survey of the disk and the next.
 DISK_S = 0.25
-#: What the processes hide is looked for so often, in seconds, and for one part of the time.
+#: What the processes hide is looked for so often, in seconds, and for one part of the time;
+#: at each measurement while something is hidden, or once they have mapped so many bytes more.
 HIDDEN_S = 0.25
-HIDDEN_SHARE = 20
+HIDDEN_SHARE = 10
+MAPPED_BYTES = 4 << 20
 #: Seconds that a survey of the disk may take between two measurements of the tree.
 DISK_SLICE_S = 0.005
 
@@ -58,7 +63,8 @@ class Watch:
         self._gauge = memory.MemoryGauge(order.memory_bytes)
         self._survey: disk.Survey | None = None
         self._hidden = hidden.Hidden()
-        self._tree_due = self._hidden_due = self._disk_due = 0.0
+        self._mapped_bytes = 0
+        self._tree_due = self._hidden_due = self._hidden_soonest = self._disk_due = 0.0
         #: Largest memory of the tree so far, in bytes.
         self.peak_memory_bytes = 0
         #: Most processes at one time so far.
@@ -68,23 +74,28 @@ class Watch:
         #: CPU time of the processes alive at the last measurement, in seconds.
         self.cpu_s = 0.0
 
+    @property
+    def pause_s(self) -> float:
+        """Seconds that the next measurement may wait: close to its limit a job is not let alone."""
+        if self._group is not None:
+            return TREE_S
+        room = self._order.memory_bytes - self.memory_bytes - self._hidden.memory_bytes
+        return min(TREE_S, max(NEAR_S, room / FILLED_BYTES_S / self._order.cores))
+
     def check(self, now: float) -> Cause | None:
         """Measure what is due and return the first limit passed, if any."""
         cause = None
         if now >= self._tree_due:
             cause = self._check_tree(now)
-            self._tree_due = now + (time.monotonic() - now) * TREE_SHARE
+            cost_s = time.monotonic() - now
+            self._tree_due = now + cost_s + min(cost_s * TREE_SHARE, max(cost_s, self.pause_s))
         return cause or self._check_disk(time.monotonic())
 
     def _check_tree(self, now: float) -> Cause | None:
         processes = tree.descendants(self._root)
+        self._look_for_hidden(processes, now)
         self.memory_bytes = self._held(processes, now)
         self.cpu_s = max(self.cpu_s, sum(process.cpu_s for process in processes))
-        if now >= self._hidden_due and tree.HAS_PROC:
-            self._hidden = hidden.measure(processes, self._shm)
-            self._hidden_due = now + max(HIDDEN_S, (time.monotonic() - now) * HIDDEN_SHARE)
-        if self._group is None:
-            self._add_hidden(processes)
         self.peak_memory_bytes = max(self.peak_memory_bytes, self.memory_bytes)
         self.peak_processes = max(self.peak_processes, len(processes))
         return (
@@ -98,18 +109,44 @@ class Watch:
         self.peak_memory_bytes = max(self.peak_memory_bytes, self._order.memory_bytes)
         return out_of_memory(self.peak_memory_bytes, self._order)
 
+    def _look_for_hidden(self, processes: list[Process], now: float) -> None:
+        """Find what is hidden, when that is due."""
+        if not tree.HAS_PROC:
+            return
+        if now < self._hidden_soonest:
+            return
+        mapped = sum(proc.mapped_bytes(process.pid) for process in processes)
+        changes = self._hidden.memory_bytes or mapped > self._mapped_bytes + MAPPED_BYTES
+        if not changes and now < self._hidden_due:
+            return
+        self._hidden = hidden.measure(processes, self._shm)
+        self._mapped_bytes = mapped
+        self._hidden_soonest = now + (time.monotonic() - now) * HIDDEN_SHARE
+        self._hidden_due = max(now + HIDDEN_S, self._hidden_soonest)
+
     def _held(self, processes: list[Process], now: float) -> int:
         """Return the tree's memory: the kernel's own count where it keeps one."""
         if self._group is not None:
             return self._group.memory_bytes()
-        return self._gauge.measure(processes, now)
+        held, most = self._gauge.estimate(processes, now), self._order.memory_bytes
+        if held > most:
+            held = self._confirm(now)
+        if self._hidden.memory_bytes and held + self._hidden.memory_bytes > most:
+            held = max(held, memory.with_hidden(processes, self._hidden.memory_bytes))
+        return held
 
-    def _add_hidden(self, processes: list[Process]) -> None:
-        """Count what is hidden too, once it could matter."""
-        held = self._hidden.memory_bytes
-        if held and self.memory_bytes + held > self._order.memory_bytes:
-            exact = memory.with_hidden(processes, held)
-            self.memory_bytes = max(self.memory_bytes, exact)
+    def _confirm(self, now: float) -> int:
+        """Return the exact figure of a tree that seems to be over its limit.
+
+        It is held still until that is sure, and for good when it is: it does not go on meanwhile.
+        """
+        if not tree.HAS_PROC:
+            return self._gauge.confirm(tree.descendants(self._root), now)
+        processes, held_still = tree.stop_below(self._root)
+        held = self._gauge.confirm(processes, now)
+        if held <= self._order.memory_bytes:
+            tree.go_on(held_still)
+        return held
 
     def _too_much_memory(self) -> Cause | None:
         if self.memory_bytes <= self._order.memory_bytes:

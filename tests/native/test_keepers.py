@@ -1,0 +1,38 @@
+"""Keepers come and go, and nothing stays of them."""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+
+import psutil
+import pytest
+from support import needs
+from support.native_jobs import linux_only, wait_until
+from support.native_levels import once
+
+from node3nb import NativeExecutor, supervisor_client
+from node3nb.jobs import Isolation
+
+SUPERVISOR = Path(__file__).parents[1] / "support" / "native_mute_keepers.py"
+pytestmark = [linux_only, once]
+
+
+@pytest.fixture(scope="module")
+def executor(level: Isolation | None) -> Iterator[NativeExecutor]:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(supervisor_client, "PROGRAM", SUPERVISOR)
+        executor = needs.native(level)
+    yield executor
+    executor.close()
+
+
+def test_keeper_that_ends_unnamed_is_buried(executor: NativeExecutor) -> None:
+    assert executor._client is not None
+    numbers = Path(tempfile.gettempdir()) / f"n3-mute-{executor._client.pid}"
+    wait_until(numbers.exists)
+    wait_until(lambda: numbers.read_text().endswith("\n"))
+    parked = int(numbers.read_text().split()[0])
+    wait_until(lambda: not psutil.pid_exists(parked))
+    numbers.unlink()

@@ -1,0 +1,65 @@
+"""How a job's tree is measured and held still."""
+
+from __future__ import annotations
+
+import os
+import signal
+import time
+
+import pytest
+from support.native_jobs import MIB, linux_only, wait_until
+from support.short_lived import child, sleep
+
+from node3nb.supervisor import limits, proc, tree, watch
+from node3nb.supervisor.orders import Grant, Order
+from node3nb.supervisor.watch import Watch
+
+pytestmark = linux_only
+
+
+def order(memory_bytes: int = 256 * MIB) -> Order:
+    return Order(
+        *("job", ("true",), {}, *["/nowhere"] * 7, "none", ()),
+        *(False, 1, memory_bytes, MIB, 10, 1.0, 7, 1, 0.0, 0),
+    )
+
+
+def state(pid: int) -> bool:
+    process = proc.look(pid)
+    return process is not None and process.stopped
+
+
+def test_who_was_stopped_before_stays_so() -> None:
+    with child(sleep) as stopped, child(sleep) as running:
+        os.kill(stopped, signal.SIGSTOP)
+        wait_until(lambda: state(stopped))
+        processes, held = tree.stop_below(os.getpid())
+        assert {stopped, running} <= {each.pid for each in processes}
+        wait_until(lambda: state(running))
+        tree.go_on(held)
+        wait_until(lambda: not state(running))
+        assert state(stopped)
+
+
+def test_close_to_its_limit_a_job_is_looked_at_more_often() -> None:
+    measured = Watch(order(), os.getpid())
+    assert measured.pause_s == watch.TREE_S
+    measured.memory_bytes = 250 * MIB
+    assert watch.NEAR_S <= measured.pause_s < watch.TREE_S / 10
+
+
+def test_innocent_tree_goes_on(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What seems too much, since pages are shared, is held still only until that is known."""
+    with child(sleep) as running:
+        measured = Watch(order(64 * MIB), os.getpid())
+        monkeypatch.setattr(measured._gauge, "estimate", lambda *_: 65 * MIB)
+        monkeypatch.setattr(measured._gauge, "confirm", lambda *_: MIB)
+        assert measured.check(time.monotonic()) is None
+        wait_until(lambda: not state(running))
+
+
+def test_own_users_processes_are_counted_without_slack() -> None:
+    grant = Grant((), owner_tasks=100)
+    counted = limits.resource.RLIMIT_NPROC
+    assert limits.of(order(), grant, own_user=True)[counted] == 7
+    assert limits.of(order(), grant)[counted] == 107 + limits.OWNER_TASKS
