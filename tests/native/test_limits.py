@@ -63,6 +63,11 @@ def test_wall_clock(bench: Bench, way: str) -> None:
     assert result.wall_s >= 0.5
 
 
+def test_job_too_short_to_be_measured_has_a_peak_all_the_same(bench: Bench) -> None:
+    assert MIB / 2 < bench.run("true").usage.peak_memory_bytes < 256 * MIB
+    assert MIB / 2 < bench.python("pass").usage.peak_memory_bytes < 256 * MIB
+
+
 @pytest.mark.parametrize("way", ["processes", "threads"])
 def test_too_many_tasks(bench: Bench, way: str) -> None:
     """A control group, or a user of its own, refuses too much; without one the job ends for it."""
