@@ -35,7 +35,8 @@ def consumer_client(args: argparse.Namespace) -> MarketplaceClient:
     consumer = key(args, "consumer") or key(args, "admin")
     if not consumer:
         raise ConfigError(
-            "A consumer's key is needed; set NODE3_CONSUMER_KEY or name a file with --keys."
+            "A consumer's key is needed; set NODE3_CONSUMER_KEY, or name a file with --keys FILE: "
+            "a marketplace of your own has written keys.json into its directory."
         )
     return MarketplaceClient(
         config.marketplace_url(args.marketplace),

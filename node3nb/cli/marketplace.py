@@ -15,7 +15,13 @@ def configure(parser: argparse.ArgumentParser) -> None:
     """Add the command's options."""
     parser.add_argument("--host", default="127.0.0.1", help="address to listen on")
     parser.add_argument("--port", type=_port, default=8000, help="port to listen on; 0 is any")
-    parser.add_argument("--data", type=Path, default=Path("node3nb-marketplace"), metavar="DIR")
+    parser.add_argument(
+        "--data",
+        type=Path,
+        default=Path("node3nb-marketplace"),
+        metavar="DIR",
+        help="where it keeps everything, keys.json for those who submit to it among it",
+    )
     parser.add_argument("--db", metavar="URL", help="database; a SQLite file in DIR by default")
     parser.set_defaults(do=marketplace)
 

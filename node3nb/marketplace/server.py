@@ -19,6 +19,7 @@ from node3nb.marketplace import durable
 from node3nb.marketplace.app import create_app
 from node3nb.marketplace.clock import Clock
 from node3nb.marketplace.context import Marketplace
+from node3nb.marketplace.keys import KEYS_FILE
 from node3nb.marketplace.settings import Settings
 
 #: File below the data directory that tells where the marketplace listens: `{url, pid}`.
@@ -39,8 +40,8 @@ def serve(
 ) -> None:
     """Run a marketplace until SIGINT or SIGTERM.
 
-    Once it listens, it prints one line, `node3nb marketplace ready on URL`, and keeps
-    `server.json` (`{url, pid}`) in its data directory until it ends.
+    Once it listens, it prints a line, `node3nb marketplace ready on URL`, and one that says where
+    its keys are; it keeps `server.json` (`{url, pid}`) in its data directory until it ends.
 
     Parameters
     ----------
@@ -103,6 +104,7 @@ class _Server(uvicorn.Server):
         app = create_app(settings, clock)
         self._market: Marketplace = app.state.market
         self._announce = announce
+        self._keys_file = settings.data_dir / KEYS_FILE
         self._server_file = settings.data_dir / SERVER_FILE
         self.url = _url(listener)
         self.ready = threading.Event()
@@ -125,6 +127,7 @@ class _Server(uvicorn.Server):
         durable.write(self._server_file, json.dumps(content).encode())
         if self._announce:
             sys.stdout.write(f"node3nb marketplace ready on {self.url}\n")
+            sys.stdout.write(f"To submit jobs to it: --keys {self._keys_file}\n")
             sys.stdout.flush()
         self.ready.set()
 

@@ -34,6 +34,8 @@ def process(data_dir: Path) -> Iterator[tuple[Market, subprocess.Popen[str]]]:
             assert child.stdout is not None
             line = child.stdout.readline()
             assert line.startswith("node3nb marketplace ready on http://127.0.0.1:"), line
+            keys = f"To submit jobs to it: --keys {data_dir / 'keys.json'}\n"
+            assert child.stdout.readline() == keys
             market = Market(line.split()[-1], data_dir)
             yield market, child
             market.close()
