@@ -84,7 +84,7 @@ class SupervisorClient:
     @property
     def pid(self) -> int:
         """Process id of the supervisor."""
-        return self._process.pid
+        return int(self.ready["pid"])
 
     @contextlib.contextmanager
     def run(self, order: Order) -> Iterator[Iterator[Frame]]:

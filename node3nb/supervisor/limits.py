@@ -6,6 +6,7 @@ import contextlib
 import os
 import resource
 
+from node3nb.supervisor import marks
 from node3nb.supervisor.orders import Grant, Order
 
 #: Room above the memory limit before the kernel refuses an allocation, at least and as one part
@@ -36,7 +37,9 @@ def of(order: Order, grant: Grant, *, own_user: bool = False) -> dict[int, int]:
     """
     others = 0 if own_user else grant.owner_tasks + OWNER_TASKS
     data = order.memory_bytes + max(DATA_SLACK_BYTES, order.memory_bytes // DATA_SLACK_PART)
+    mark = {} if marks.LIMIT is None or not grant.mark else {marks.LIMIT: grant.mark}
     return {
+        **mark,
         resource.RLIMIT_CORE: CORE_BYTES,
         resource.RLIMIT_NOFILE: OPEN_FILES,
         resource.RLIMIT_FSIZE: order.disk_bytes + FILE_SLACK_BYTES,

@@ -78,7 +78,9 @@ class Grant:
     cores: tuple[int, ...]
     #: Processes and threads the user has without the job.
     owner_tasks: int
+    #: What the job's processes are marked with, see `marks`; 0 for nothing.
+    mark: int = 0
 
     def to_frame(self) -> dict[str, Any]:
         """Return the grant as plain data."""
-        return {"cores": self.cores, "owner_tasks": self.owner_tasks}
+        return {name: getattr(self, name) for name in self.__slots__}

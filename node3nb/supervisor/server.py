@@ -13,7 +13,7 @@ import time
 from pathlib import Path
 
 from node3nb.files.removal import remove_tree
-from node3nb.supervisor import berth, level, limits, linux, tree, verdict
+from node3nb.supervisor import berth, guard, level, limits, linux, marks, tree, verdict
 from node3nb.supervisor.frames import Channel, Frame
 from node3nb.supervisor.keepers import Keepers, Kept
 from node3nb.supervisor.orders import Grant, Order
@@ -42,15 +42,17 @@ class Supervisor:
     ----------
     control
         The way to the kernel's process.
-    owner
-        Process id of that.
+    owner, parent
+        Process ids of that, and of our parent.
     wanted
         What it said first: `python`, `prefixes`, `preload`, `area`, `isolation`.
     """
 
-    def __init__(self, control: Channel, owner: int, wanted: Frame) -> None:
+    def __init__(self, control: Channel, owner: int, parent: int, wanted: Frame) -> None:
         self._control = control
         self._owner = owner
+        self._parent = parent
+        self._mark = marks.of(os.getpid())
         self._selector = selectors.DefaultSelector()
         self._statuses: dict[int, int] = {}
         self._owner_tasks = (0.0, 0)
@@ -91,9 +93,8 @@ class Supervisor:
 
     def _watch_kernel(self) -> None:
         """Notice the kernel's death even while a process it forked still holds our socket."""
-        if not self._polls_owner:
-            kernel = os.pidfd_open(self._owner)
-            self._selector.register(kernel, _READ, self._lose_kernel)
+        for pid in () if self._polls_owner else {self._owner, self._parent}:
+            self._selector.register(os.pidfd_open(pid), _READ, self._lose_kernel)
         self._look_around()
 
     def _watch_nursery(self) -> None:
@@ -112,7 +113,7 @@ class Supervisor:
 
     def _look_around(self) -> None:
         """Notice what no descriptor tells: a parent that changed, a keeper that was stopped."""
-        if os.getppid() != self._owner:
+        if os.getppid() != self._parent:
             self._lose_kernel()
         for kept in self._keepers.busy:
             self._end_if_stopped(kept)
@@ -151,7 +152,8 @@ class Supervisor:
         try:
             self._keepers.see(order.area)
             kept = self._keepers.take(order) or self._watch(self._keepers.make(order.network))
-            kept.employ(order, Grant(self._choose_cores(order.cores), self._count_owner_tasks()))
+            cores, tasks = self._choose_cores(order.cores), self._count_owner_tasks()
+            kept.employ(order, Grant(cores, tasks, self._mark))
         except OSError as error:
             why = error.strerror or str(error)
             cause = Cause("internal", f"The job could not be started ({why}); try later.")
@@ -261,9 +263,11 @@ class Supervisor:
 
 def main(fd: int, owner: int) -> None:
     """Serve the process `owner`, our parent, at the other end of the socket `fd`."""
-    linux.adopt_orphans()
     for number in (signal.SIGINT, signal.SIGHUP, signal.SIGPIPE):
         signal.signal(number, signal.SIG_IGN)
+    parent = guard.stand()
+    linux.adopt_orphans()
+    marks.sweep()
     control = Channel(socket.socket(fileno=fd))
     frames: list[Frame] | None = []
     while frames == []:
@@ -272,7 +276,7 @@ def main(fd: int, owner: int) -> None:
     if not frames:
         return
     try:
-        supervisor = Supervisor(control, owner, frames[0])
+        supervisor = Supervisor(control, owner, parent, frames[0])
     except level.TrialFailed as failed:
         control.send({"event": "ready", "failed": str(failed)})
         return

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import os
 import signal
+from collections.abc import Callable
 
+import psutil
 import pytest
 from support.native_jobs import (
     PATIENCE_S,
@@ -18,6 +20,7 @@ from support.native_levels import at, once
 
 from node3nb.errors import SupervisorLost
 from node3nb.jobs import ExitReason, Isolation, JobState
+from node3nb.supervisor_client import SupervisorClient
 
 pytestmark = linux_only
 LONG_GRACE = limits(grace_s=PATIENCE_S)
@@ -126,13 +129,53 @@ def test_close_ends_everything(own_bench: Bench) -> None:
 
 
 def test_supervisor_killed(own_bench: Bench) -> None:
+    _kill_and_see(own_bench, lambda client, _: [client.pid])
+
+
+def test_guard_killed(own_bench: Bench) -> None:
+    _kill_and_see(own_bench, lambda client, _: [client._process.pid])
+
+
+def test_keeper_and_supervisor_killed(own_bench: Bench) -> None:
+    """Above them stands one more that adopts what they had adopted."""
+    _kill_and_see(own_bench, lambda client, main: [*_above(main, client.pid), client.pid])
+
+
+def test_next_supervisor_ends_what_is_left_of_one_that_was_killed_with_all_around_it(
+    own_bench: Bench,
+) -> None:
+    client = own_bench.executor._client  # type: ignore[attr-defined]
     with own_bench.started_program("daemons.py", "leaves", "stay") as job:
         job.await_line("ready")
-        os.kill(own_bench.executor._client.pid, signal.SIGKILL)  # type: ignore[attr-defined]
+        victims = [*_above(job.main, client.pid), client.pid, client._process.pid]
+        _kill(victims)
+        with pytest.raises(SupervisorLost):
+            job.result()
+        own_bench.executor.available()
+        assert job.trace.living() == []
+
+
+def _kill_and_see(bench: Bench, victims: Callable[[SupervisorClient, int], list[int]]) -> None:
+    with bench.started_program("daemons.py", "leaves", "stay") as job:
+        job.await_line("ready")
+        _kill(victims(bench.executor._client, job.main))  # type: ignore[attr-defined]
         with pytest.raises(SupervisorLost):
             job.result()
         wait_until(lambda: not job.trace.living())
-    assert own_bench.run("true").ok
+    assert bench.run("true").ok
+
+
+def _above(pid: int, top: int) -> list[int]:
+    """Return the processes between one and another above it: the keeper and what it forked."""
+    parents = [each.pid for each in psutil.Process(pid).parents()]
+    return parents[: parents.index(top)]
+
+
+def _kill(pids: list[int]) -> None:
+    """Kill processes before any of them can notice the end of another."""
+    for number in (signal.SIGSTOP, signal.SIGKILL):
+        for pid in pids:
+            os.kill(pid, number)
 
 
 def _assert_lost(*jobs: Started) -> None:

@@ -44,7 +44,7 @@ SYSTEM_V = [
 BY_ARGUMENT = {"clone", "ioctl", "mknod", "mknodat", "socket", "socketpair"}
 ABOUT_PROCESSES = {
     *("prlimit64", "sched_setparam", "sched_setscheduler", "sched_setattr"),
-    *("setpriority", "ioprio_set"),
+    *("setpriority", "ioprio_set", "setrlimit"),
 }
 #: Each call: arguments, and what the strict policy and the free one answer.
 CASES = [
@@ -82,6 +82,11 @@ CASES = [
     ("socketpair", (30, 1), "EAFNOSUPPORT", "EAFNOSUPPORT"),
     ("prlimit64", (0, 7), ALLOWED, ALLOWED),
     ("prlimit64", (77, 7), "EPERM", ALLOWED),
+    ("prlimit64", (0, 15, 0), ALLOWED, ALLOWED),  # the mark of a job, read
+    ("prlimit64", (0, 15, 0x1000), "EPERM", ALLOWED),
+    ("prlimit64", (0, 15, 0x1_0000_0000), "EPERM", ALLOWED),
+    ("setrlimit", (15, 0x1000), "EPERM", ALLOWED),
+    ("setrlimit", (7, 0x1000), ALLOWED, ALLOWED),
     ("sched_setscheduler", (0, 5), ALLOWED, ALLOWED),
     ("sched_setscheduler", (77, 5), "EPERM", ALLOWED),
     ("sched_setparam", (77,), "EPERM", ALLOWED),
@@ -99,7 +104,10 @@ HEADERS = {
     "x86_64": ("/usr/include/x86_64-linux-gnu/asm/unistd_64.h", ()),
     "aarch64": (
         "/usr/include/asm-generic/unistd.h",
-        ("-D__BITS_PER_LONG=64", "-D__ARCH_WANT_SYS_CLONE3", "-D__ARCH_WANT_MEMFD_SECRET"),
+        (
+            *("-D__BITS_PER_LONG=64", "-D__ARCH_WANT_SYS_CLONE3", "-D__ARCH_WANT_MEMFD_SECRET"),
+            "-D__ARCH_WANT_SET_GET_RLIMIT",
+        ),
     ),
 }
 

@@ -45,7 +45,13 @@ def refuse(error: int) -> bytes:
 
 
 def among(
-    argument: int, values: tuple[int, ...], then: bytes, otherwise: bytes, mask: int = _WORD
+    argument: int,
+    values: tuple[int, ...],
+    then: bytes,
+    otherwise: bytes,
+    mask: int = _WORD,
+    *,
+    upper: bool = False,
 ) -> bytes:
     """Return the answer that depends on an argument of the call.
 
@@ -59,13 +65,21 @@ def among(
         Answers for one of them, and for anything else.
     mask
         The bits that are compared.
+    upper
+        Whether to look at the upper half of the argument, all of which only a pointer has.
     """
-    code = [_instruction(_LOAD, _ARGUMENTS + argument * _ARGUMENT_LENGTH)]
+    where = _ARGUMENTS + argument * _ARGUMENT_LENGTH + upper * _ARGUMENT_LENGTH // 2
+    code = [_instruction(_LOAD, where)]
     if mask != _WORD:
         code.append(_instruction(_MASK, mask))
     for left, value in zip(reversed(range(len(values))), values, strict=True):
         code.append(_instruction(_JUMP_IF_EQUAL, value, left + len(otherwise) // LENGTH))
     return b"".join((*code, otherwise, then))
+
+
+def null(argument: int, then: bytes, otherwise: bytes) -> bytes:
+    """Return the answer that depends on whether an argument, a pointer, is null."""
+    return among(argument, (0,), among(argument, (0,), then, otherwise, upper=True), otherwise)
 
 
 def assemble(architecture: int, answers: dict[int, bytes], last: int, beyond: bytes) -> bytes:

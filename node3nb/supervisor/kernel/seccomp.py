@@ -16,7 +16,7 @@ import struct
 from dataclasses import dataclass
 
 from node3nb.supervisor.kernel import bpf, namespaces
-from node3nb.supervisor.kernel.bpf import ALLOW, among, refuse
+from node3nb.supervisor.kernel.bpf import ALLOW, among, null, refuse
 from node3nb.supervisor.kernel.calls import call
 from node3nb.supervisor.kernel.syscall_numbers import LAST_KNOWN, numbers
 
@@ -90,6 +90,8 @@ _AF_UNIX, _AF_INET, _AF_INET6, _AF_NETLINK, _NETLINK_ROUTE = 1, 2, 10, 16, 0
 #: Types of sockets without their flags (linux/net.h). A datagram may be sent to any address, also
 #: over a socket that was born connected; for unix(7), `SOCK_RAW` is another word for it.
 _SOCK_STREAM, _SOCK_DGRAM, _SOCK_RAW, _SOCK_SEQPACKET, _SOCK_TYPE_MASK = 1, 2, 3, 5, 0xF
+#: A limit (asm-generic/resource.h).
+_RLIMIT_RTTIME = 15
 #: Whose priority is set (setpriority(2), ioprio_set(2)); the user's would be everybody's.
 _PRIO_PROCESS, _PRIO_PGRP = 0, 1
 _IOPRIO_WHO_PROCESS, _IOPRIO_WHO_PGRP = 1, 2
@@ -185,14 +187,20 @@ def _on_names() -> dict[str, bytes]:
 
 
 def _about_itself() -> dict[str, bytes]:
-    """Allow limits and priorities of the caller only: Landlock does not look at these calls."""
+    """Allow limits and priorities of the caller only: Landlock does not look at these calls.
+
+    One limit may be read but not set: jobs are known by it (`supervisor.marks`).
+    """
+    unset = null(2, ALLOW, _EPERM)
     own = {
         name: among(0, (0,), ALLOW, _EPERM)
-        for name in ("prlimit64", "sched_setparam", "sched_setscheduler", "sched_setattr")
+        for name in ("sched_setparam", "sched_setscheduler", "sched_setattr")
     }
+    own["prlimit64"] = among(0, (0,), among(1, (_RLIMIT_RTTIME,), unset, ALLOW), _EPERM)
     whose = among(1, (0,), ALLOW, _EPERM)
     return {
         **own,
+        "setrlimit": among(0, (_RLIMIT_RTTIME,), _EPERM, ALLOW),
         "setpriority": among(0, (_PRIO_PROCESS, _PRIO_PGRP), whose, _EPERM),
         "ioprio_set": among(0, (_IOPRIO_WHO_PROCESS, _IOPRIO_WHO_PGRP), whose, _EPERM),
     }
