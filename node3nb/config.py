@@ -47,6 +47,11 @@ def outbox_dir() -> Path:
     return _private(state_dir() / "outbox")
 
 
+def ledger_file() -> Path:
+    """Return the file of what has been earned."""
+    return state_dir() / "ledger.sqlite"
+
+
 def control_dir() -> Path:
     """Return the directory of the providers' control sockets."""
     return _private(state_dir() / "control")

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import os
 import threading
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
+from node3nb.attack_classes import not_stopped
 from node3nb.files.workspace import Workspace
 from node3nb.jobs import Isolation, JobResult, JobSpec, JobState
 
@@ -29,6 +31,20 @@ class Availability:
     layers: tuple[str, ...] = ()
     #: Least memory a job can be limited to, in bytes: below, no interpreter starts.
     least_memory_bytes: int = 0
+
+
+def not_stopped_at(has: Availability) -> tuple[str, ...]:
+    """Return what its jobs may do all the same, each as the end of "a job may ..."."""
+    if has.isolation is None or has.isolation is Isolation.CONTAINER:
+        return ()
+    found = not_stopped(
+        has.isolation,
+        root=hasattr(os, "geteuid") and os.geteuid() == 0,
+        cgroup="cgroup" in has.layers,
+        seccomp="seccomp" in has.layers,
+        own_user="own-user" in has.layers,
+    )
+    return tuple(each.told for each in found)
 
 
 class Reporter(Protocol):
@@ -90,6 +106,8 @@ class Choice:
     executor: Executor | None
     #: One sentence for the owner and for the result.
     why: str
+    #: Isolation level the job will run at; None when there is no executor for it.
+    isolation: Isolation | None = None
 
 
 def choose(spec: JobSpec, executors: Sequence[Executor]) -> Choice:
@@ -99,7 +117,8 @@ def choose(spec: JobSpec, executors: Sequence[Executor]) -> Choice:
         availability = executor.available()
         shortfall = _shortfall(spec, availability)
         if not shortfall:
-            return Choice(executor, f"{executor.name}: {availability.reason}")
+            why = f"{executor.name}: {availability.reason}"
+            return Choice(executor, why, availability.isolation)
         reasons.append(f"{executor.name}: {shortfall}")
     return Choice(None, " ".join(reasons) or "No executor is turned on; allow native execution.")
 

@@ -46,33 +46,18 @@ class Machine:
 
 
 @dataclass(frozen=True, slots=True)
-class Load:
-    """What the machine does at one moment."""
+class GpuUse:
+    """What this machine's GPUs do at one moment."""
 
-    #: Share of all cores in use, 0 to 1.
-    cpu: float
-    #: Memory in use, in bytes.
+    #: Share of the time in which they were busy, 0 to 1; the mean over all of them.
+    busy: float
+    #: Memory in use on all of them, in bytes.
     memory_bytes: int
-    #: Charge of the battery, 0 to 1; None without one.
-    battery: float | None
-    #: Whether it runs on its battery.
-    on_battery: bool
 
 
 def machine() -> Machine:
     """Return what this process may use; limits of a container around us count."""
     return Machine(cores=_cores(), memory_bytes=_memory(), gpus=nvidia_gpus())
-
-
-def load() -> Load:
-    """Return what the machine does now; CPU is measured since the last call."""
-    battery = psutil.sensors_battery() if hasattr(psutil, "sensors_battery") else None
-    return Load(
-        cpu=psutil.cpu_percent() / 100,
-        memory_bytes=psutil.virtual_memory().used,
-        battery=None if battery is None else battery.percent / 100,
-        on_battery=battery is not None and battery.power_plugged is False,
-    )
 
 
 def _cores() -> int:
@@ -94,15 +79,51 @@ def _number(path: Path) -> int | None:
         return None
 
 
+def memory_in_use() -> int:
+    """Return the memory in use, in bytes: of the container around us, if it has a limit."""
+    memory = psutil.virtual_memory()
+    for limit, use in (
+        (_CGROUP_V2 / "memory.max", _CGROUP_V2 / "memory.current"),
+        (_CGROUP_V1 / "memory.limit_in_bytes", _CGROUP_V1 / "memory.usage_in_bytes"),
+    ):
+        cap, used = _number(limit), _number(use)
+        if cap and used is not None and cap < memory.total:
+            return used
+    return int(memory.total - memory.available)
+
+
+def nvidia_tool() -> str | None:
+    """Return the path of NVIDIA's own tool; None where it is not installed."""
+    return shutil.which("nvidia-smi")
+
+
 def nvidia_gpus() -> tuple[Gpu, ...]:
     """Return the GPUs that NVIDIA's own tool lists; none where it is missing or silent."""
-    tool = shutil.which("nvidia-smi")
+    return tuple(filter(None, map(_nvidia_gpu, _nvidia("name,memory.total,compute_cap"))))
+
+
+def nvidia_use() -> GpuUse | None:
+    """Return what the GPUs do now; None where NVIDIA's tool is missing or silent."""
+    lines = [line.split(",") for line in _nvidia("utilization.gpu,memory.used")]
+    found = [[int(part) for part in line] for line in lines if _whole(line)]
+    if not found:
+        return None
+    busy = sum(line[0] for line in found) / len(found) / 100
+    return GpuUse(min(busy, 1.0), sum(line[1] for line in found) << 20)
+
+
+def _whole(line: list[str]) -> bool:
+    return len(line) == 2 and all(part.strip().isdecimal() for part in line)
+
+
+def _nvidia(query: str) -> list[str]:
+    """Ask NVIDIA's tool and return its lines, one for each GPU."""
+    tool = nvidia_tool()
     if tool is None:
-        return ()
-    query = "--query-gpu=name,memory.total,compute_cap"
+        return []
     try:
         asked = subprocess.run(
-            [tool, query, "--format=csv,noheader,nounits"],
+            [tool, f"--query-gpu={query}", "--format=csv,noheader,nounits"],
             capture_output=True,
             check=False,
             stdin=subprocess.DEVNULL,
@@ -110,8 +131,8 @@ def nvidia_gpus() -> tuple[Gpu, ...]:
             timeout=NVIDIA_SMI_S,
         )
     except (OSError, subprocess.TimeoutExpired):
-        return ()
-    return tuple(filter(None, map(_nvidia_gpu, asked.stdout.splitlines())))
+        return []
+    return asked.stdout.splitlines()
 
 
 def _nvidia_gpu(line: str) -> Gpu | None:

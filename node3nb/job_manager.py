@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import threading
 from collections.abc import Awaitable, Mapping
-from typing import Any, Literal
+from typing import Any
 
 from node3nb import config, hardware
 from node3nb.agent import tasks
@@ -13,24 +13,26 @@ from node3nb.agent.admission import Admission
 from node3nb.agent.common import Common
 from node3nb.agent.courier import Courier
 from node3nb.agent.delivery import Delivery
+from node3nb.agent.earnings import Earnings
 from node3nb.agent.enrolment import Enrolment
+from node3nb.agent.executors import Engine, executors
 from node3nb.agent.gpu import described
 from node3nb.agent.heart import Heart
 from node3nb.agent.intake import Intake
 from node3nb.agent.job_run import Means
 from node3nb.agent.journal import Entry
+from node3nb.agent.ledger import Ledger
 from node3nb.agent.outbox import Outbox
+from node3nb.agent.overview import Overview
 from node3nb.agent.polling import Polling
+from node3nb.agent.quota import LiveQuota
 from node3nb.agent.records import ProviderState, Snapshot
 from node3nb.agent.settings import Settings
 from node3nb.agent.workshop import Workshop
-from node3nb.docker_manager import DockerManager
 from node3nb.errors import AlreadyRunning, NotRunning
-from node3nb.executor import Executor
 from node3nb.jobs import JobResult
 from node3nb.marketplace.client import MarketplaceClient
 from node3nb.marketplace.protocol import Heartbeat, HeartbeatAnswer
-from node3nb.native_executor import NativeExecutor
 from node3nb.transfers.transfer import Transfer
 from node3nb.transfers.url_policy import UrlPolicy
 
@@ -40,8 +42,6 @@ ENDING_S = 15.0
 LAST_CALLS_S = 5.0
 #: Why a provider is over that nothing has gone wrong with.
 STOPPED = "It was stopped."
-
-Engine = Executor | Literal["auto"] | None
 
 
 class JobManager:
@@ -87,17 +87,20 @@ class JobManager:
         )
         self._common = common = Common()
         self._enrolment = Enrolment(client, api_key or "", settings.wallet_address, gpu)
-        self._executors = _executors(docker_manager, use_native_execution, settings)
-        self._admission = Admission(machine, settings, self._executors, gpu["gpu_memory"])
-        self._slots = settings.slots(machine)
+        self._executors = executors(docker_manager, use_native_execution, settings)
+        gpus = max(len(machine.gpus), int(gpu["gpu_memory"] > 0))
+        #: What all jobs together may have of this machine; `set` changes it, while they run too.
+        self.quota = quota = LiveQuota(settings, machine, gpus, common.standing.poke)
+        self._admission = Admission(quota, settings, self._executors, gpu["gpu_memory"])
         self._closing = threading.Event()
         self._outbox = Outbox(config.outbox_dir())
-        transfer = Transfer(
-            UrlPolicy(client.url, settings.file_roots, settings.allow_private_hosts),
-            max_bytes=settings.max_input_bytes,
-        )
+        transfer = _transfer(client.url, settings)
         self._delivery = Delivery(client, transfer, self._outbox, self._closing)
-        self._courier = Courier(common, self._delivery, self._outbox)
+        earnings = Earnings(Ledger(config.ledger_file()), client.url, common.journal)
+        self._courier = Courier(common, self._delivery, self._outbox, earnings)
+        self._overview = Overview(
+            client.url, common, self._enrolment, self._admission, quota, earnings, self._outbox
+        )
         self._workshop = Workshop(
             common,
             client,
@@ -109,12 +112,12 @@ class JobManager:
             common,
             settings,
             enrolment=self._enrolment,
-            polling=Polling(client, settings, machine, gpu),
+            polling=Polling(client, settings, quota, gpu),
             admission=self._admission,
             workshop=self._workshop,
             courier=self._courier,
             outbox=self._outbox,
-            machine=machine,
+            quota=quota,
         )
         self._heart = Heart(
             client,
@@ -166,7 +169,8 @@ class JobManager:
         self._courier.look()
         if self._common.standing.state is ProviderState.STARTING:
             self._common.standing.move(ProviderState.RUNNING, "It is looking for jobs.")
-        self._common.journal.note(f"Serving {self._client.url}, {self._slots} jobs at once.")
+        slots = self.quota.now.slots
+        self._common.journal.note(f"Serving {self._client.url}, {slots} jobs at once.")
 
     async def _serve(self) -> None:
         loops = [
@@ -273,28 +277,11 @@ class JobManager:
         """Return what has happened, oldest first."""
         return self._common.journal.entries()
 
-    def snapshot(self) -> Snapshot:
-        """Return how things are now."""
-        completed, failed, earned = self._common.book.totals()
-        has = self._admission.offering()
-        return Snapshot(
-            state=self._common.standing.state,
-            reason=self._common.standing.reason,
-            marketplace_url=self._client.url,
-            agent_id=self._enrolment.agent_id,
-            slots=self._slots,
-            executors=tuple(has.executors),
-            isolation=has.isolation,
-            jobs=self._common.book.summaries(),
-            completed=completed,
-            failed=failed,
-            earned=earned,
-            undelivered=self._outbox.count(),
-        )
+    def snapshot(self, newest: int | None = None) -> Snapshot:
+        """Return how things are now, with all jobs or so many of the newest."""
+        return self._overview.snapshot(newest)
 
 
-def _executors(engine: Engine, native: bool, settings: Settings) -> tuple[Executor, ...]:
-    """Return the executors in the order they are tried: a container first."""
-    container = DockerManager() if engine == "auto" else engine
-    ours = NativeExecutor(settings.isolation, settings.preload) if native else None
-    return tuple(executor for executor in (container, ours) if executor is not None)
+def _transfer(marketplace_url: str, settings: Settings) -> Transfer:
+    policy = UrlPolicy(marketplace_url, settings.file_roots, settings.allow_private_hosts)
+    return Transfer(policy, max_bytes=settings.max_input_bytes)

@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from node3nb import config
+from node3nb.agent.quota import LiveQuota
 from node3nb.agent.settings import Settings
 from node3nb.errors import ConfigError
 from node3nb.hardware import Machine
@@ -170,5 +171,6 @@ def test_jobs_share_the_machine_by_its_slots() -> None:
     assert Settings().slots(small) == 2
     assert Settings().slots(Machine(cores=1, memory_bytes=GIB)) == 1
     assert Settings(max_concurrent_jobs=3).slots(small) == 3
-    assert Settings().job_defaults(small).memory_bytes == 3 * GIB // 4
-    assert Settings().job_defaults(Machine(4, 64 * GIB)).memory_bytes == 2 * GIB
+    assert LiveQuota(Settings(), small, 0).now.job_defaults().memory_bytes == 3 * GIB // 4
+    large = LiveQuota(Settings(), Machine(4, 64 * GIB), 0)
+    assert large.now.job_defaults().memory_bytes == 2 * GIB

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
-from node3nb.agent.settings import MEMORY_SHARE, Settings
+from node3nb.agent.quota import LiveQuota
+from node3nb.agent.settings import Settings
 from node3nb.errors import ConfigError, JobRefused
-from node3nb.executor import Executor, choose
-from node3nb.hardware import Machine
+from node3nb.executor import Executor, choose, not_stopped_at
 from node3nb.jobs import GIB, Isolation, JobSpec, Network
 from node3nb.marketplace.address import host_of, is_loopback
 
@@ -21,6 +22,8 @@ class Offering:
     executors: list[str]
     #: Strongest isolation level among them; None when it is not known or there is none.
     isolation: Isolation | None
+    #: What jobs at that level may do all the same, each as the end of "a job may ...".
+    not_stopped: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,15 +34,17 @@ class Admitted:
     executor: Executor
     #: One sentence for the owner.
     why: str
+    #: Isolation level it will run at.
+    isolation: Isolation | None
 
 
 class Admission:
     """The owner's rules, applied to one offer at a time."""
 
     def __init__(
-        self, machine: Machine, settings: Settings, executors: Sequence[Executor], gpu_memory: int
+        self, quota: LiveQuota, settings: Settings, executors: Sequence[Executor], gpu_memory: int
     ) -> None:
-        self._machine = machine
+        self._quota = quota
         self._settings = settings
         self._executors = executors
         self._gpu_memory = gpu_memory
@@ -62,9 +67,10 @@ class Admission:
         if not usable:
             reasons = " ".join(f"{each.executor}: {each.reason}" for each in found)
             raise ConfigError(f"Nothing here can run jobs. {reasons}".strip())
-        levels = [each.isolation for each in usable if each.isolation is not None]
-        strongest = max(levels, key=lambda level: level.strength)
-        self._offering = Offering([each.executor for each in usable], strongest)
+        best = max(usable, key=lambda each: each.isolation.strength if each.isolation else -1)
+        strongest = best.isolation
+        names = [each.executor for each in usable]
+        self._offering = Offering(names, strongest, not_stopped_at(best))
         local = is_loopback(host_of(marketplace_url))
         if strongest is Isolation.LIMITS and not local and not self._settings.allow_weak_isolation:
             raise ConfigError(
@@ -88,12 +94,13 @@ class Admission:
         choice = choose(spec, self._executors)
         if choice.executor is None:
             raise JobRefused(choice.why)
-        return Admitted(choice.executor, choice.why)
+        return Admitted(choice.executor, choice.why, choice.isolation)
 
     def _check_machine(self, spec: JobSpec) -> None:
         needs, limits = spec.requirements, spec.limits
-        if limits.cpus > self._machine.cores:
-            raise JobRefused(f"It asks for {limits.cpus:g} cores; here are {self._machine.cores}.")
+        cores = self._quota.now.cpus
+        if limits.cpus > cores:
+            raise JobRefused(f"It asks for {limits.cpus:g} cores; here are {cores}.")
         if needs.gpus and not self._gpu_memory:
             raise JobRefused("It asks for a GPU; none was found here.")
         if needs.gpu_memory_bytes > self._gpu_memory:
@@ -101,10 +108,28 @@ class Admission:
             raise JobRefused(f"It asks for {asked:.3g} GiB of GPU memory; here are {here:.3g}.")
 
     def _check_room(self, spec: JobSpec, running: Iterable[JobSpec]) -> None:
-        taken = sum(each.limits.memory_bytes for each in running)
-        room = int(self._machine.memory_bytes * MEMORY_SHARE) - taken
-        if spec.limits.memory_bytes > room:
-            asked, here = spec.limits.memory_bytes / GIB, max(room, 0) / GIB
+        """Refuse what does not fit beside the jobs that run into what the owner gives to jobs."""
+        others, quota = list(running), self._quota.now
+        memory = quota.memory_bytes - sum(each.limits.memory_bytes for each in others)
+        if spec.limits.memory_bytes > memory:
+            asked, here = spec.limits.memory_bytes / GIB, max(memory, 0) / GIB
             raise JobRefused(
                 f"It asks for {asked:.3g} GiB of memory; {here:.3g} are free for jobs."
             )
+        cores = quota.cpus - sum(_cores(each) for each in others)
+        # All cores of the machine are shared by its scheduler, as are those of any two programs.
+        if quota.cpus < self._quota.most.cpus and _cores(spec) > cores:
+            told = f"It asks for {_cores(spec)} cores; {max(cores, 0)} are free for jobs."
+            raise JobRefused(told)
+        gpus = quota.gpus - sum(_gpus(each) for each in others)
+        if _gpus(spec) > gpus:
+            raise JobRefused(f"It asks for {_gpus(spec)} GPUs; {max(gpus, 0)} are free for jobs.")
+
+
+def _cores(spec: JobSpec) -> int:
+    return math.ceil(spec.limits.cpus)
+
+
+def _gpus(spec: JobSpec) -> int:
+    """Return the GPUs a job takes; one that only names their memory takes one."""
+    return spec.requirements.gpus or int(spec.requirements.gpu_memory_bytes > 0)

@@ -7,6 +7,7 @@ import asyncio
 from node3nb.agent.backoff import Backoff
 from node3nb.agent.common import Common
 from node3nb.agent.delivery import Delivery
+from node3nb.agent.earnings import Earnings
 from node3nb.agent.letter import Letter
 from node3nb.agent.outbox import Outbox
 from node3nb.agent.records import JobRecord
@@ -20,10 +21,13 @@ DELIVERY_S = 120.0
 class Courier:
     """Delivers on the provider's loop what waits in its outbox."""
 
-    def __init__(self, common: Common, delivery: Delivery, outbox: Outbox) -> None:
+    def __init__(
+        self, common: Common, delivery: Delivery, outbox: Outbox, earnings: Earnings
+    ) -> None:
         self._common = common
         self._delivery = delivery
         self._outbox = outbox
+        self._earnings = earnings
         self._undelivered = asyncio.Event()
 
     def look(self) -> None:
@@ -47,13 +51,13 @@ class Courier:
         try:
             sent = await self._common.threads.call(self._delivery.deliver, letter)
         except LeaseLost as error:
-            self._settle_unwanted(letter, error)
+            await self._settle_unwanted(letter, error)
         except Exception as error:  # noqa: BLE001 - nothing may keep the others from delivery
             self._common.trouble(f"The result of job {letter.job_id} waits: ", error)
             self._undelivered.set()
             return error
         else:
-            self._settle(sent or letter)
+            await self._settle(sent or letter)
         return None
 
     async def give_back(self, record: JobRecord) -> None:
@@ -75,14 +79,17 @@ class Courier:
         failures = [await self.deliver(letter) for letter in letters]
         return next((error for error in failures if error is not None), None)
 
-    def _settle(self, letter: Letter) -> None:
+    async def _settle(self, letter: Letter) -> None:
         self._common.book.settle(letter.job_id, letter.result)
         ended = letter.result
         self._common.journal.note(f"Job {letter.job_id} {ended.state}. {ended.message}".strip())
+        await self._common.threads.call(self._earnings.enter, letter)
 
-    def _settle_unwanted(self, letter: Letter, error: LeaseLost) -> None:
+    async def _settle_unwanted(self, letter: Letter, error: LeaseLost) -> None:
         told = f"The result of job {letter.job_id} is not wanted any more: {error}"
         self._common.journal.note(told)
         cancelled = letter.result.state is JobState.CANCELLED
         reason = ExitReason.CANCELLED if cancelled else ExitReason.LOST
-        self._common.book.settle(letter.job_id, letter.failed(reason, told).result)
+        unwanted = letter.failed(reason, told)
+        self._common.book.settle(letter.job_id, unwanted.result)
+        await self._common.threads.call(self._earnings.enter, unwanted)

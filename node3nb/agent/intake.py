@@ -13,11 +13,11 @@ from node3nb.agent.courier import Courier
 from node3nb.agent.enrolment import Enrolment
 from node3nb.agent.outbox import Outbox
 from node3nb.agent.polling import Polling
+from node3nb.agent.quota import LiveQuota
 from node3nb.agent.records import ProviderState
 from node3nb.agent.settings import Settings
 from node3nb.agent.workshop import Workshop
 from node3nb.errors import JobRefused, JobSpecError, LeaseLost, MarketplaceUnauthorized, Node3Error
-from node3nb.hardware import Machine
 from node3nb.job_checks import printable
 from node3nb.jobs import JobSpec
 from node3nb.marketplace.protocol import read_job
@@ -42,7 +42,7 @@ class Intake:
         workshop: Workshop,
         courier: Courier,
         outbox: Outbox,
-        machine: Machine,
+        quota: LiveQuota,
     ) -> None:
         self._common = common
         self._settings = settings
@@ -52,8 +52,7 @@ class Intake:
         self._workshop = workshop
         self._courier = courier
         self._outbox = outbox
-        self._defaults = settings.job_defaults(machine)
-        self._slots = settings.slots(machine)
+        self._quota = quota
         self._taken = 0
         self._told: deque[str] = deque(maxlen=REFUSALS_KEPT)
 
@@ -72,7 +71,9 @@ class Intake:
 
     def _has_room(self) -> bool:
         running = len(self._common.book.running())
-        return self._common.standing.state is ProviderState.RUNNING and running < self._slots
+        return (
+            self._common.standing.state is ProviderState.RUNNING and running < self._quota.now.slots
+        )
 
     def _note_trouble(self, error: Exception) -> None:
         if isinstance(error, MarketplaceUnauthorized) and self._enrolment.renew():
@@ -85,7 +86,7 @@ class Intake:
         if await self._common.threads.call(self._enrolment.ensure):
             self._courier.look()
             self._common.standing.poke()
-        free = self._slots - len(self._common.book.running())
+        free = max(self._quota.now.slots - len(self._common.book.running()), 1)
         has = self._admission.offering()
         polling = self._polling.poll
         offers = await self._common.threads.call(polling, free, has.isolation, has.executors)
@@ -108,7 +109,7 @@ class Intake:
         if not self._has_room():
             return False
         try:
-            spec = read_job(wire, self._defaults)
+            spec = read_job(wire, self._quota.now.job_defaults())
             admitted = await self._common.threads.call(self._admit, spec)
             await self._workshop.take(spec, admitted)
         except (JobSpecError, JobRefused, LeaseLost) as error:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import threading
 from collections import deque
 
@@ -20,7 +21,7 @@ class JobBook:
         self._running: dict[str, JobRecord] = {}
         self._ended: deque[JobRecord] = deque(maxlen=KEPT)
         self._completed = self._failed = 0
-        self._earned = 0.0
+        self._earned = self._ended_cpu_s = 0.0
 
     def open(self, record: JobRecord) -> None:
         """Enter a job that has been taken."""
@@ -33,6 +34,7 @@ class JobBook:
         with self._lock:
             if self._running.pop(record.spec.job_id, None) is not None:
                 self._ended.append(record)
+                self._ended_cpu_s += result.usage.cpu_s
 
     def settle(self, job_id: str, result: JobResult) -> None:
         """Enter how a job ended in its marketplace's eyes; one that is settled stays so."""
@@ -85,11 +87,28 @@ class JobBook:
         out, err = (place.read_log(stream, most) for stream in ("stdout", "stderr"))
         return out.decode("utf-8", "replace"), err.decode("utf-8", "replace")
 
-    def summaries(self) -> tuple[JobSummary, ...]:
-        """Return what may be shown of every job, newest first."""
+    def summaries(self, newest: int | None = None) -> tuple[JobSummary, ...]:
+        """Return what may be shown of every job, newest first; or of so many of them.
+
+        Jobs that run come before those that have ended.
+        """
         with self._lock:
-            records = [*self._ended, *self._running.values()]
-        return tuple(record.summary() for record in reversed(records))
+            running = list(self._running.values())[::-1]
+            ended = list(itertools.islice(reversed(self._ended), newest))
+        return tuple(record.summary() for record in [*running, *ended][:newest])
+
+    def use(self) -> tuple[int, float]:
+        """Return the memory all jobs use now, in bytes, and the CPU time they have had in all."""
+        with self._lock:
+            running = list(self._running.values())
+            ended_cpu_s = self._ended_cpu_s
+        memory = sum(record.memory_bytes for record in running)
+        return memory, ended_cpu_s + sum(record.cpu_s for record in running)
+
+    def count(self) -> int:
+        """Return how many jobs run."""
+        with self._lock:
+            return len(self._running)
 
     def totals(self) -> tuple[int, int, float]:
         """Return how many completed, how many ended otherwise, and the rewards of the first."""

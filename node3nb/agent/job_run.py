@@ -57,6 +57,8 @@ class JobRun:
     def state(self, state: JobState) -> None:
         """Take note of the job's next state."""
         self._record.state = state
+        if state is JobState.RUNNING:
+            self._record.started_at = now_iso()
 
     def usage(self, memory_bytes: int, cpu_s: float) -> None:
         """Take note of what the running job uses now."""
@@ -122,6 +124,7 @@ class JobRun:
             output_url=self._record.spec.output_url if archive else "",
             ended_at=now_iso(),
             result=result,
+            reward=self._record.spec.reward,
         )
 
     def _not_kept(self, letter: Letter, error: OSError) -> None:

@@ -32,6 +32,8 @@ class Letter:
     ended_at: str
     #: How it ended.
     result: JobResult
+    #: What its completion pays.
+    reward: float = 0.0
 
     def to_json(self) -> str:
         """Return the text that is kept."""

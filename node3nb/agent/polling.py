@@ -7,9 +7,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from node3nb.agent.quota import LiveQuota
 from node3nb.agent.settings import Settings
 from node3nb.errors import MarketplaceRejected
-from node3nb.hardware import Machine
+from node3nb.hardware import gpu_info as described
 from node3nb.jobs import Isolation
 from node3nb.marketplace.client import MarketplaceClient
 from node3nb.marketplace.protocol import AvailableQuery
@@ -46,12 +47,12 @@ class Polling:
         self,
         client: MarketplaceClient,
         settings: Settings,
-        machine: Machine,
+        quota: LiveQuota,
         gpu_info: Mapping[str, Any],
     ) -> None:
         self._client = client
         self._settings = settings
-        self._machine = machine
+        self._quota = quota
         self._gpu_info = gpu_info
         self._base_only = False
 
@@ -70,9 +71,11 @@ class Polling:
         return Offers(jobs, waited=patient and not self._base_only)
 
     def _base_query(self) -> AvailableQuery:
+        quota = self._quota.now
+        gpu = self._gpu_info if quota.gpus or not self._quota.most.gpus else described(())
         return AvailableQuery(
-            **{name: self._gpu_info[name] for name in GPU_FIELDS},
-            max_concurrent_jobs=self._settings.slots(self._machine),
+            **{name: gpu[name] for name in GPU_FIELDS},
+            max_concurrent_jobs=quota.slots,
         )
 
     def _query(
@@ -86,7 +89,7 @@ class Polling:
             wait_s=self._settings.wait_s,
             isolation=isolation,
             executors=executors,
-            cpu_count=self._machine.cores,
-            memory_bytes=self._machine.memory_bytes,
+            cpu_count=self._quota.now.cpus,
+            memory_bytes=self._quota.now.memory_bytes,
             free_slots=free_slots,
         )

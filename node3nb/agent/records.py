@@ -7,6 +7,8 @@ import threading
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
+from node3nb.agent.ledger import Tally
+from node3nb.agent.quota import Quota
 from node3nb.executor import Executor
 from node3nb.files.workspace import Workspace
 from node3nb.jobs import Isolation, JobResult, JobSpec, JobState
@@ -57,6 +59,10 @@ class JobRecord:
     accepted_at: str
     #: Fingerprint of the key it was taken with.
     agent: str = ""
+    #: Isolation level it was taken for; None is not known.
+    isolation: Isolation | None = None
+    #: When its command started, as ISO 8601 in UTC; empty before.
+    started_at: str = ""
     #: Where it stands; a final state only when its marketplace knows of it, or need not.
     state: JobState = JobState.ACCEPTED
     #: What it uses now, in bytes.
@@ -92,6 +98,10 @@ class JobRecord:
             cpu_s=used.cpu_s if used else self.cpu_s,
             reward=self.spec.reward,
             message=self.result.message if self.result else "",
+            isolation=self.result.isolation if self.result else self.isolation,
+            started_at=self.started_at,
+            wall_s=self.result.wall_s if self.result else None,
+            outputs=len(self.result.outputs) if self.result else 0,
         )
 
 
@@ -123,6 +133,14 @@ class JobSummary:
     reward: float
     #: How it ended, in a sentence; empty when there is nothing to explain.
     message: str
+    #: Isolation level it runs or ran at; None when it does not run.
+    isolation: Isolation | None = None
+    #: When its command started, as ISO 8601 in UTC; empty before.
+    started_at: str = ""
+    #: Seconds it ran; None while it runs.
+    wall_s: float | None = None
+    #: Files it has left.
+    outputs: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -153,6 +171,22 @@ class Snapshot:
     earned: float
     #: Results that still wait to be delivered, this provider's and others' of this owner.
     undelivered: int
+    #: What jobs at its level may do all the same, each as the end of "a job may ...".
+    not_stopped: tuple[str, ...] = ()
+    #: Jobs whose run has not ended.
+    running: int = 0
+    #: Memory they use now, in bytes.
+    jobs_memory_bytes: int = 0
+    #: CPU time that all jobs have had since it started, in seconds.
+    jobs_cpu_s: float = 0.0
+    #: What all jobs together may have; None before that is known.
+    quota: Quota | None = None
+    #: The most that the owner may give them.
+    most: Quota | None = None
+    #: What this marketplace's jobs came to today, in all of this owner's providers.
+    today: Tally = field(default_factory=Tally)
+    #: What they came to in all.
+    ever: Tally = field(default_factory=Tally)
 
     def to_dict(self) -> dict[str, Any]:
         """Return plain data for JSON."""

@@ -8,13 +8,21 @@ from pathlib import Path
 from node3nb.errors import ConfigError
 from node3nb.hardware import Machine
 from node3nb.job_checks import MAX_BYTES, printable
-from node3nb.jobs import GIB, Isolation, ResourceLimits
+from node3nb.jobs import GIB, Isolation
 from node3nb.marketplace.words import MAX_WAIT_S
 
 #: Share of the machine's memory that all jobs together may have.
 MEMORY_SHARE = 0.75
 #: Longest payout address, in characters.
 LONGEST_WALLET = 256
+#: Least and most of the choices that may be left open.
+_COUNTS = {
+    "max_concurrent_jobs": (1, 1_000_000),
+    "max_cpus": (1, 1_000_000),
+    "max_memory_bytes": (1, MAX_BYTES),
+    "max_gpus": (0, 1024),
+    "max_jobs": (1, 1_000_000),
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,6 +37,12 @@ class Settings:
 
     #: Jobs run at once; None is half the cores, at least 1.
     max_concurrent_jobs: int | None = None
+    #: Cores that all jobs together may use; None is all there are.
+    max_cpus: int | None = None
+    #: Memory that all jobs together may have, in bytes; None is three quarters of the machine's.
+    max_memory_bytes: int | None = None
+    #: GPUs that all jobs together may use; None is all there are.
+    max_gpus: int | None = None
     #: Jobs taken before it drains; None is no end.
     max_jobs: int | None = None
     #: Where rewards go; empty sends the agent's id.
@@ -57,9 +71,9 @@ class Settings:
     allow_host_network: bool = False
 
     def __post_init__(self) -> None:
-        for name in ("max_concurrent_jobs", "max_jobs"):
+        for name, (least, most) in _COUNTS.items():
             if getattr(self, name) is not None:
-                self._check(name, 1, 1_000_000)
+                self._check(name, least, most)
         for name in ("poll_s", "heartbeat_s"):
             self._check(name, 0.001, 3600)
         self._check("wait_s", 0.001, MAX_WAIT_S)
@@ -81,9 +95,3 @@ class Settings:
     def slots(self, machine: Machine) -> int:
         """Return how many jobs run at once on a machine."""
         return self.max_concurrent_jobs or max(1, machine.cores // 2)
-
-    def job_defaults(self, machine: Machine) -> ResourceLimits:
-        """Return the limits of a job that names none: its slot's share of the machine."""
-        usual = ResourceLimits()
-        share = int(machine.memory_bytes * MEMORY_SHARE) // self.slots(machine)
-        return ResourceLimits(memory_bytes=min(usual.memory_bytes, max(share, 1)))

@@ -151,6 +151,7 @@ class Workshop:
             admitted.executor,
             admitted.why,
             accepted_at=now_iso(),
+            isolation=admitted.isolation,
             agent=self._client.fingerprint,
         )
 

@@ -3,16 +3,14 @@
 from __future__ import annotations
 
 import argparse
-import os
 import platform
 import sys
 from typing import Any
 
 from node3nb import __version__, config, hardware
-from node3nb.attack_classes import AttackClass, not_stopped
 from node3nb.cli import options
 from node3nb.docker_manager import DockerManager
-from node3nb.executor import Availability, choose
+from node3nb.executor import choose, not_stopped_at
 from node3nb.jobs import Isolation, JobSpec
 from node3nb.native_executor import NativeExecutor
 from node3nb.sizes import shown_bytes
@@ -68,21 +66,9 @@ def examine(isolation: Isolation | None = None) -> dict[str, Any]:
         "layers": executors[1].layers,
         "missing": missing,
         "landlock": landlock,
-        "not_stopped": [each.told for each in _not_stopped(executors[1])],
+        "not_stopped": list(not_stopped_at(executors[1])),
         "executors": {each.executor: each.reason for each in executors},
     }
-
-
-def _not_stopped(native: Availability) -> tuple[AttackClass, ...]:
-    if native.isolation is None:
-        return ()
-    return not_stopped(
-        native.isolation,
-        root=hasattr(os, "geteuid") and os.geteuid() == 0,
-        cgroup="cgroup" in native.layers,
-        seccomp="seccomp" in native.layers,
-        own_user="own-user" in native.layers,
-    )
 
 
 def _shown(found: dict[str, Any]) -> str:

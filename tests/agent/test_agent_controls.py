@@ -111,8 +111,6 @@ def test_there_is_one_provider_in_a_process(market: Market) -> None:
         with pytest.raises(AlreadyRunning):
             running.start()
     assert Provider.current() is None
-    with pytest.raises(AlreadyRunning):
-        running.start()
 
 
 def test_what_is_over_is_not_resumed(market: Market) -> None:
