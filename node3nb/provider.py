@@ -5,17 +5,20 @@ from __future__ import annotations
 import asyncio
 import atexit
 import contextvars
+import dataclasses
+import functools
 import os
 import threading
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any, ClassVar, Literal, Self
 
 from node3nb import config
 from node3nb.agent.journal import Entry
+from node3nb.agent.quota import LiveQuota
 from node3nb.agent.records import Snapshot
 from node3nb.agent.settings import Settings
 from node3nb.control import ControlServer
-from node3nb.errors import AlreadyRunning
+from node3nb.errors import AlreadyRunning, ConfigError
 from node3nb.executor import Executor
 from node3nb.job_manager import JobManager
 from node3nb.jobs import JobResult
@@ -40,6 +43,9 @@ class Provider:
         A setting can't be kept.
     """
 
+    #: What shows a provider in a notebook, by name; the notebook's own layer enters it.
+    displays: ClassVar[dict[str, Callable[[Provider], Any]]] = {}
+
     _current: ClassVar[Provider | None] = None
     _starting: ClassVar[threading.Lock] = threading.Lock()
 
@@ -53,7 +59,8 @@ class Provider:
         use_native_execution: bool = True,
         settings: Settings | None = None,
     ) -> None:
-        self._manager = JobManager(
+        self._new_manager = functools.partial(
+            JobManager,
             marketplace_url,
             api_key,
             gpu_info,
@@ -61,6 +68,7 @@ class Provider:
             use_native_execution=use_native_execution,
             settings=settings,
         )
+        self._manager = self._new_manager()
         self._thread: threading.Thread | None = None
         self._pid = os.getpid()
         self._ready = threading.Event()
@@ -88,16 +96,20 @@ class Provider:
     def start(self) -> Self:
         """Start it on its own thread and return as soon as it serves.
 
+        One that has ended starts again, with the settings it was made with.
+
         Raises
         ------
         AlreadyRunning
-            Another provider runs in this process, or this one has been started before.
+            A provider runs in this process.
         Node3Error
             Why it does not serve.
         """
         with Provider._starting:
-            if Provider.current() is not None or self._thread is not None:
+            if Provider.current() is not None:
                 raise AlreadyRunning
+            if self._thread is not None:
+                self._begin_anew()
             self._thread = self._new_thread()
             Provider._current = self
             self._thread.start()
@@ -107,6 +119,12 @@ class Provider:
             self.stop()
             raise self._error
         return self
+
+    def _begin_anew(self) -> None:
+        quota = self.quota.now
+        self._manager = self._new_manager()
+        self.quota.set(**dataclasses.asdict(quota))
+        self._ready, self._over, self._error = threading.Event(), threading.Event(), None
 
     def _new_thread(self) -> threading.Thread:
         # ipykernel 7 finds its shell's parent in a context variable; a plain thread has none
@@ -163,9 +181,14 @@ class Provider:
         """Ask for the end of one running job; return whether there is one of that id."""
         return self._manager.cancel(job_id)
 
-    def snapshot(self) -> Snapshot:
-        """Return how things are now."""
-        return self._manager.snapshot()
+    @property
+    def quota(self) -> LiveQuota:
+        """What all jobs together may have of this machine; its `set` changes that at any time."""
+        return self._manager.quota
+
+    def snapshot(self, newest: int | None = None) -> Snapshot:
+        """Return how things are now, with all jobs or so many of the newest."""
+        return self._manager.snapshot(newest)
 
     def events(self) -> tuple[Entry, ...]:
         """Return what has happened, oldest first."""
@@ -178,6 +201,31 @@ class Provider:
     def result(self, job_id: str) -> JobResult | None:
         """Return how a job ended; None while it runs, or when there is none."""
         return self._manager.result(job_id)
+
+    def dashboard(self) -> Any:
+        """Return its live dashboard, for a notebook to show.
+
+        Raises
+        ------
+        ConfigError
+            No notebook has loaded node3nb.
+        """
+        return self._display("dashboard")
+
+    def controls(self) -> Any:
+        """Return its controls as a row of standard widgets, to put into other layouts.
+
+        Raises
+        ------
+        ConfigError
+            No notebook has loaded node3nb.
+        """
+        return self._display("controls")
+
+    def _display(self, name: str) -> Any:
+        if name not in self.displays:
+            raise ConfigError(f"{name}: it is shown in a notebook; run %load_ext node3nb in one.")
+        return self.displays[name](self)
 
     def __repr__(self) -> str:
         now = self.snapshot()

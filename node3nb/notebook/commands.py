@@ -169,6 +169,7 @@ def _commands(*commands: Command) -> dict[str, Command]:
 COMMANDS = _commands(
     Command("start", "Start earning: run the jobs of a marketplace here.", False, _start),
     Command("status", "Show what the provider is doing.", False, _nothing),
+    Command("dashboard", "Show the provider live, with its controls and limits.", False, _nothing),
     Command("jobs", "List its jobs, newest first.", False, _nothing),
     Command("logs", "Show what a job has printed so far.", False, _logs),
     Command("why", "Say why the provider does what it does.", False, _nothing),

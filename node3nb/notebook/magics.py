@@ -60,6 +60,7 @@ class Node3Magics(Magics):
         self._obeys: dict[str, Callable[[argparse.Namespace], object]] = {
             "start": self._start,
             "status": self._status,
+            "dashboard": lambda _: self._session.provider.dashboard(),
             "jobs": self._jobs,
             "logs": self._logs,
             "why": self._why,

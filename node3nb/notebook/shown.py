@@ -5,16 +5,19 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+from ipykernel.kernelbase import Kernel
+
 from node3nb import inert_text
 from node3nb.agent.records import Snapshot
 from node3nb.jobs import ExitReason, JobResult, OutputFile
 from node3nb.marketplace.process import MarketplaceProcess
-from node3nb.notebook import page
-from node3nb.notebook.jobs_list import Jobs
+from node3nb.notebook import page, snapshot
+from node3nb.notebook.controls import controls
+from node3nb.notebook.dashboard.widget import dashboard
 from node3nb.provider import Provider
 from node3nb.sizes import shown_bytes
 
-#: Jobs and outputs listed within another display.
+#: Outputs listed within another display.
 LISTED = 10
 
 
@@ -23,6 +26,8 @@ def register(formatter: Any) -> None:
     for kind, (text, html) in SHOWN.items():
         formatter.formatters["text/plain"].for_type(kind, _printer(text))
         formatter.formatters["text/html"].for_type(kind, html)
+    formatter.ipython_display_formatter.for_type(Provider, _show_live)
+    Provider.displays.update(dashboard=dashboard, controls=controls)
 
 
 def unregister(formatter: Any) -> None:
@@ -30,6 +35,15 @@ def unregister(formatter: Any) -> None:
     for kind in SHOWN:
         formatter.formatters["text/plain"].pop(kind, None)
         formatter.formatters["text/html"].pop(kind, None)
+    formatter.ipython_display_formatter.pop(Provider, None)
+    Provider.displays.clear()
+
+
+def _show_live(provider: Provider) -> None:
+    """Show a provider's dashboard where there is a notebook; a text does elsewhere."""
+    if not Kernel.initialized():
+        raise NotImplementedError
+    dashboard(provider)._ipython_display_()
 
 
 def _printer(text: Callable[[Any], str]) -> Callable[[Any, Any, bool], None]:
@@ -63,31 +77,6 @@ def result_html(result: JobResult) -> str:
         else "",
         f'<p style="opacity: 0.75">{page.escape(_measured(result))}</p>',
     )
-
-
-def snapshot_text(now: Snapshot) -> str:
-    """Return a provider's state as plain text."""
-    told = [f"{name:<12} {inert_text.line(str(value), 300)}" for name, value in _standing(now)]
-    return page.paragraphs(*told, repr(Jobs(now.jobs[:LISTED])) if now.jobs else "")
-
-
-def snapshot_html(now: Snapshot) -> str:
-    """Return a provider's state as HTML."""
-    listed = Jobs(now.jobs[:LISTED])._repr_html_() if now.jobs else ""
-    return page.paragraphs(page.facts(_standing(now)), listed)
-
-
-def _standing(now: Snapshot) -> list[tuple[str, object]]:
-    level = f"isolation level {now.isolation}" if now.isolation else "isolation not known yet"
-    waiting = f", {now.undelivered} results wait to be sent" if now.undelivered else ""
-    return [
-        ("provider", f"{now.state}: {now.reason}"),
-        ("marketplace", now.marketplace_url),
-        ("agent", now.agent_id or "not registered yet"),
-        ("runs", f"{now.slots} at once, {' or '.join(now.executors) or 'nothing'}, {level}"),
-        ("done", f"{now.completed} completed, {now.failed} not{waiting}"),
-        ("earned", f"{now.earned:g}"),
-    ]
 
 
 def _headline(result: JobResult) -> str:
@@ -133,10 +122,10 @@ def _market_text(market: MarketplaceProcess) -> str:
 #: Each type with how it is shown as plain text and as HTML.
 SHOWN: dict[type, tuple[Callable[[Any], str], Callable[[Any], str]]] = {
     JobResult: (result_text, result_html),
-    Snapshot: (snapshot_text, snapshot_html),
+    Snapshot: (snapshot.text, snapshot.html),
     Provider: (
-        lambda provider: snapshot_text(provider.snapshot()),
-        lambda provider: snapshot_html(provider.snapshot()),
+        lambda provider: snapshot.text(provider.snapshot(snapshot.LISTED)),
+        lambda provider: snapshot.html(provider.snapshot(snapshot.LISTED)),
     ),
     MarketplaceProcess: (_market_text, lambda market: page.sentence(_market_text(market))),
 }
