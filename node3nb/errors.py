@@ -114,3 +114,7 @@ class AlreadyRunning(Node3Error):
 
 class NotRunning(Node3Error):
     """No provider runs; start one with `%node3 start` or `node3nb provide`."""
+
+
+class VariableRefused(Node3Error):
+    """A variable can't be carried between notebook and job; carry plain values or arrays."""

@@ -24,6 +24,7 @@ def run_here(
     output_dir: Path | None = None,
     reporter: Reporter | None = None,
     opened: Callable[[Workspace], None] | None = None,
+    ended: Callable[[JobResult, Workspace], JobResult] | None = None,
 ) -> JobResult:
     """Run a job to its end and return how it ended.
 
@@ -41,6 +42,9 @@ def run_here(
         Learns what happens, and may call the job off.
     opened
         Is given the workspace before anything happens in it.
+    ended
+        Is given the result and the workspace when nothing more happens in it, and returns the
+        result whose outputs are copied.
 
     Raises
     ------
@@ -63,9 +67,10 @@ def run_here(
                 opened(place)
             stage = _CopyStage(input_dir)
             performed = perform(spec, choice.executor, place, stage, reporter or SilentReporter())
+            result = performed.result if ended is None else ended(performed.result, place)
             if output_dir is not None:
-                _copy_outputs(performed.result, place, output_dir)
-            return performed.result
+                _copy_outputs(result, place, output_dir)
+            return result
     finally:
         area.close()
 

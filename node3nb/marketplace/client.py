@@ -22,6 +22,9 @@ from node3nb.marketplace.address import check_url
 from node3nb.marketplace.answers import NOT_OURS, raise_for_status, read_as, read_object
 from node3nb.marketplace.channel import ONCE, REPEATED, Channel
 
+#: Bytes of a log that one call returns.
+MAX_LOG_PIECE_BYTES = 1 << 20
+
 _Answer = TypeVar("_Answer", bound=BaseModel)
 
 
@@ -178,6 +181,28 @@ class MarketplaceClient:
             with path.open("xb") as file:
                 for chunk in answer.iter_content(1 << 20):
                     file.write(chunk)
+
+    def log(self, job_id: str, offset: int = 0) -> bytes:
+        """Return what a running job's provider has told of its log, from an offset on.
+
+        At most `MAX_LOG_PIECE_BYTES` of it: ask again for the rest.
+
+        Raises
+        ------
+        CallNotOffered
+            The marketplace keeps no logs.
+        """
+        params = {"offset": offset}
+        path = f"/api/jobs/{job_id}/log"
+        call = self._calls.request("GET", path, headers=self.headers, params=params)
+        with call as answer:
+            raise_for_status(answer, {})
+            piece = bytearray()
+            for chunk in answer.iter_content(1 << 16):
+                piece += chunk[: MAX_LOG_PIECE_BYTES - len(piece)]
+                if len(piece) >= MAX_LOG_PIECE_BYTES:
+                    break
+            return bytes(piece)
 
     def status(self) -> dict[str, Any]:
         """Return what the marketplace says of itself."""

@@ -6,6 +6,7 @@ import argparse
 from typing import Any
 
 from node3nb.jobs import Isolation, JobSpec, Network, Requirements, ResourceLimits
+from node3nb.variables.luggage import PROGRAM, Luggage
 
 #: The file the cell becomes.
 FILE = "cell.py"
@@ -13,6 +14,11 @@ FILE = "cell.py"
 COMMAND = ("python", FILE)
 #: The kind of work, for lists.
 JOB_TYPE = "cell"
+
+
+def luggage(args: argparse.Namespace) -> Luggage:
+    """Return the variables that a line names."""
+    return Luggage(args.into, args.out)
 
 
 def spec(body: str, args: argparse.Namespace) -> JobSpec:
@@ -30,9 +36,9 @@ def spec(body: str, args: argparse.Namespace) -> JobSpec:
         "disk_bytes": args.disk,
     }
     return JobSpec(
-        command=COMMAND,
+        command=_command(args),
         job_type=JOB_TYPE,
-        files={FILE: body},
+        files=_files(body, args),
         environment=dict(args.env),
         limits=ResourceLimits(**_given(asked)),
         requirements=Requirements(
@@ -52,15 +58,26 @@ def submission(body: str, args: argparse.Namespace) -> dict[str, Any]:
         "network": args.network,
     }
     asked = {
-        "command": list(COMMAND),
+        "command": list(_command(args)),
         "job_type": JOB_TYPE,
-        "files": {FILE: body},
+        "files": _files(body, args),
         "environment": dict(args.env),
         "timeout": args.timeout,
         "reward": args.reward,
         "requirements": _given(needs),
     }
+    if args.into or args.input is not None:
+        asked |= {"awaits_input": True, "input_name": "input.tar.gz"}
     return _given(asked)
+
+
+def _command(args: argparse.Namespace) -> tuple[str, ...]:
+    return ("python", PROGRAM) if luggage(args) else COMMAND
+
+
+def _files(body: str, args: argparse.Namespace) -> dict[str, str]:
+    taken = luggage(args)
+    return {FILE: body, **(taken.files() if taken else {})}
 
 
 def _given(values: dict[str, Any]) -> dict[str, Any]:

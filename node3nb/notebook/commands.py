@@ -8,7 +8,16 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from node3nb.jobs import Isolation, Network
-from node3nb.notebook.parsing import Misused, Parser, identifier, unexpected, valid, variable
+from node3nb.notebook.parsing import (
+    Misused,
+    Parser,
+    identifier,
+    unexpected,
+    valid,
+    variable,
+    variables,
+    words,
+)
 from node3nb.sizes import parse_bytes, parse_seconds
 
 
@@ -76,7 +85,30 @@ def _start(parser: Parser) -> None:
     )
     parser.add_argument("--wallet", default="", metavar="ADDRESS", help="where rewards go")
     parser.add_argument(
-        "--native-only", action="store_true", help="do not look for a container engine"
+        "--native-only",
+        action="store_true",
+        default=None,
+        help="do not look for a container engine",
+    )
+    parser.add_argument(
+        "--keep-alive",
+        action="store_true",
+        default=None,
+        help="while jobs run, keep an idle server from ending this kernel",
+    )
+    levels = [str(each) for each in Isolation if each is not Isolation.CONTAINER]
+    parser.add_argument(
+        "--isolation",
+        dest="level",
+        choices=levels,
+        help="native isolation level to stay at; the strongest there is unless given",
+    )
+    parser.add_argument(
+        "--preload",
+        type=words,
+        default=(),
+        metavar="MODULES",
+        help="modules a waiting Python imports ahead, like numpy,pandas",
     )
     parser.add_argument(
         "--allow-weak-isolation",
@@ -92,23 +124,45 @@ def _start(parser: Parser) -> None:
 
 def _run(parser: Parser) -> None:
     _add_limits(parser)
-    parser.add_argument("--input", type=Path, metavar="PATH", help="what the job gets a copy of")
+    _add_luggage(parser)
     parser.add_argument(
         "--output", type=Path, metavar="DIR", help="where the files it leaves are copied to"
+    )
+    parser.add_argument(
+        "--background", action="store_true", help="return its handle at once, and run on"
     )
 
 
 def _submit(parser: Parser) -> None:
     _add_marketplace(parser, "a file with your key, as the marketplace writes it")
     _add_limits(parser)
+    _add_luggage(parser)
     parser.add_argument("--reward", type=float, default=0.0, metavar="X", help="what it pays")
     parser.add_argument(
         "--wait", action="store_true", help="wait for the end and return the result"
     )
 
 
-def _logs(parser: Parser) -> None:
+def _job(parser: Parser) -> None:
     parser.add_argument("job", metavar="JOB", help="id of a job, or how it begins")
+
+
+def _logs(parser: Parser) -> None:
+    _job(parser)
+    parser.add_argument(
+        "--follow", action="store_true", help="print it as it comes, until the job has ended"
+    )
+
+
+def _outputs(parser: Parser) -> None:
+    _job(parser)
+    parser.add_argument(
+        "--save", type=Path, metavar="DIR", help="fetch a submitted job's files into a new DIR"
+    )
+
+
+def _list(parser: Parser) -> None:
+    parser.add_argument("--pandas", action="store_true", help="as a pandas DataFrame")
 
 
 def _market(parser: Parser) -> None:
@@ -137,6 +191,25 @@ def _add_marketplace(parser: Parser, keys_help: str) -> None:
     )
 
 
+def _add_luggage(parser: Parser) -> None:
+    parser.add_argument("--input", type=Path, metavar="PATH", help="what the job gets a copy of")
+    parser.add_argument(
+        "--in",
+        dest="into",
+        type=variables,
+        default=(),
+        metavar="NAMES",
+        help="variables of the notebook that the cell gets, like a,b",
+    )
+    parser.add_argument(
+        "--out",
+        type=variables,
+        default=(),
+        metavar="NAMES",
+        help="variables of the cell that the notebook gets when it has completed",
+    )
+
+
 def _add_limits(parser: Parser) -> None:
     size, seconds = valid(parse_bytes), valid(parse_seconds)
     parser.add_argument("--memory", type=size, metavar="SIZE", help="memory it may use, like 1G")
@@ -152,7 +225,7 @@ def _add_limits(parser: Parser) -> None:
         help="a variable of its environment; may be repeated",
     )
     networks = [str(each) for each in Network]
-    parser.add_argument("--network", choices=networks, default="none", help="network it sees")
+    parser.add_argument("--network", choices=networks, help="network it sees; none unless given")
     levels = [str(each) for each in Isolation]
     parser.add_argument("--isolation", choices=levels, help="weakest isolation that will do")
 
@@ -170,14 +243,21 @@ COMMANDS = _commands(
     Command("start", "Start earning: run the jobs of a marketplace here.", False, _start),
     Command("status", "Show what the provider is doing.", False, _nothing),
     Command("dashboard", "Show the provider live, with its controls and limits.", False, _nothing),
-    Command("jobs", "List its jobs, newest first.", False, _nothing),
-    Command("logs", "Show what a job has printed so far.", False, _logs),
+    Command("jobs", "List its jobs, newest first.", False, _list),
     Command("why", "Say why the provider does what it does.", False, _nothing),
     Command("pause", "Take no more jobs; those that run go on.", False, _nothing),
     Command("resume", "Take jobs again.", False, _nothing),
     Command("drain", "Take no more jobs; stop when those that run are done.", False, _nothing),
     Command("stop", "Stop now; what runs is given back.", False, _nothing),
-    Command("market", "Start or stop a marketplace on this machine.", False, _market),
     Command("run", "Run the cell here, as a job in its own sandbox.", True, _run),
     Command("submit", "Send the cell to a marketplace as a job.", True, _submit),
+    Command("history", "List the cells run and submitted as jobs, newest first.", False, _list),
+    Command("job", "Return a job: its state, its result, its controls.", False, _job),
+    Command("logs", "Show what a job has printed so far.", False, _logs),
+    Command("outputs", "List the files a job has left.", False, _outputs),
+    Command("market", "Start or stop a marketplace on this machine.", False, _market),
+    Command(
+        "doctor", "Try what this machine can do for jobs, and say what is missing.", False, _nothing
+    ),
+    Command("config", "Show what is chosen, and how to choose otherwise.", False, _nothing),
 )

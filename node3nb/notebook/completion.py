@@ -15,8 +15,20 @@ from node3nb.notebook.commands import COMMANDS
 _LINE = re.compile(r"^(?:%%|(?:\s*[\w.]+\s*=)?\s*%)node3\s+(?P<rest>.*)$")
 
 
-def matcher(job_ids: Callable[[], Iterable[str]]) -> Any:
-    """Return what IPython's completer asks; `job_ids` names the jobs there are now."""
+#: Subcommands that take a job.
+_OF_JOBS = frozenset({"job", "logs", "outputs"})
+
+
+def matcher(job_ids: Callable[[], Iterable[str]], names: Callable[[], Iterable[str]]) -> Any:
+    """Return what IPython's completer asks.
+
+    Parameters
+    ----------
+    job_ids
+        Returns the ids of the jobs there are now.
+    names
+        Returns the notebook's variables.
+    """
 
     @context_matcher()  # type: ignore[untyped-decorator, unused-ignore]
     def node3_matcher(context: CompletionContext) -> dict[str, Any]:
@@ -24,7 +36,12 @@ def matcher(job_ids: Callable[[], Iterable[str]]) -> Any:
         if line is None:
             return {"completions": [], "suppress": False}
         *before, begun = re.split(r"\s+", line["rest"])
-        found = sorted(word for word in words(before, job_ids) if word.startswith(begun))
+        if before[-1:] == ["--in"]:
+            begun = begun.rpartition(",")[2]
+            offered = names()
+        else:
+            offered = words(before, job_ids)
+        found = sorted(word for word in offered if word.startswith(begun))
         return {
             "completions": [SimpleCompletion(text=word, type="param") for word in found],
             "matched_fragment": begun,
@@ -46,7 +63,7 @@ def words(before: list[str], job_ids: Callable[[], Iterable[str]]) -> Iterable[s
         return _choices(asked)
     options = [name for name in parser.options if name.startswith("--") and name not in before]
     values = [value for each in parser.positionals for value in _choices(each)]
-    ids = job_ids() if before[0] == "logs" else ()
+    ids = job_ids() if before[0] in _OF_JOBS else ()
     return [*options, *values, *ids]
 
 

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import importlib
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict
 from typing import Any, overload
 
 from node3nb.agent.records import JobSummary
-from node3nb.errors import ConfigError
-from node3nb.notebook import page
+from node3nb.notebook import frames, page
 from node3nb.sizes import shown_bytes
 
 #: Jobs shown; the list itself has all.
@@ -44,21 +42,17 @@ class Jobs(Sequence[JobSummary]):
         ConfigError
             pandas is not installed.
         """
-        try:
-            pandas = importlib.import_module("pandas")
-        except ImportError as error:
-            raise ConfigError("pandas is not installed; run: %pip install pandas") from error
-        return pandas.DataFrame([asdict(job) for job in self._jobs])
+        return frames.data_frame([asdict(job) for job in self._jobs], times=("accepted_at",))
 
     def __repr__(self) -> str:
         if not self._jobs:
             return self._caption()
-        return f"{self._caption()}\n{page.columns(HEADS, map(_row, self._jobs[:SHOWN]))}"
+        return f"{self._caption()}\n{page.columns(HEADS, map(cells_of, self._jobs[:SHOWN]))}"
 
     def _repr_html_(self) -> str:
         if not self._jobs:
             return page.sentence(self._caption())
-        return page.table(self._caption(), HEADS, map(_row, self._jobs[:SHOWN]))
+        return page.table(self._caption(), HEADS, map(cells_of, self._jobs[:SHOWN]))
 
     def _caption(self) -> str:
         count = len(self._jobs)
@@ -68,7 +62,8 @@ class Jobs(Sequence[JobSummary]):
         return f"{count} job{'s' if count > 1 else ''}{newest}"
 
 
-def _row(job: JobSummary) -> tuple[str, ...]:
+def cells_of(job: JobSummary) -> tuple[str, ...]:
+    """Return what the columns of `HEADS` say of one job."""
     memory = f"{shown_bytes(job.memory_bytes)} of {shown_bytes(job.memory_limit_bytes)}"
     return (
         job.job_id[:12],

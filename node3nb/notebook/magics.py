@@ -9,20 +9,15 @@ from typing import Any
 from IPython.core.error import UsageError
 from IPython.core.magic import Magics, line_cell_magic, magics_class, no_var_expand
 
-from node3nb.agent.records import Snapshot
-from node3nb.agent.settings import Settings
 from node3nb.errors import Node3Error
-from node3nb.jobs import JobResult
-from node3nb.marketplace import consumer
-from node3nb.marketplace.process import MarketplaceProcess
-from node3nb.notebook import cell_job, commands, completion, interruptible, parsing, shown
-from node3nb.notebook.answers import Logs, Why
-from node3nb.notebook.interruptible import Interrupted
-from node3nb.notebook.jobs_list import Jobs
+from node3nb.notebook import commands, completion, parsing, shown
+from node3nb.notebook.cell_lines import CellLines
+from node3nb.notebook.handles import Waited
+from node3nb.notebook.machine_lines import MachineLines
 from node3nb.notebook.parsing import HelpAsked, Misused
+from node3nb.notebook.preferences import Node3
+from node3nb.notebook.provider_lines import ProviderLines
 from node3nb.notebook.session import Session
-from node3nb.notebook.submitted import SubmittedJob
-from node3nb.provider import Provider
 
 #: IPython's name for our magics in its registry.
 _REGISTERED = "Node3Magics"
@@ -54,28 +49,25 @@ class Node3Magics(Magics):
     def __init__(self, shell: Any) -> None:
         super().__init__(shell)
         self._shell = shell
-        self._session = Session()
-        self._matcher = completion.matcher(self._job_ids)
+        self._chosen = Node3(parent=shell)
+        self._session = Session(self._chosen, getattr(shell, "kernel", None))
+        self._provider = ProviderLines(self._session)
+        self._cells = CellLines(shell, self._session, self._chosen)
+        machine = MachineLines(self._session, self._chosen)
+        self._matcher = completion.matcher(self._job_ids, self._names)
         shell.Completer.custom_matchers.append(self._matcher)
+        shell.configurables.append(self._chosen)
         self._obeys: dict[str, Callable[[argparse.Namespace], object]] = {
-            "start": self._start,
-            "status": self._status,
-            "dashboard": lambda _: self._session.provider.dashboard(),
-            "jobs": self._jobs,
-            "logs": self._logs,
-            "why": self._why,
-            "pause": lambda _: self._control(Provider.pause),
-            "resume": lambda _: self._control(Provider.resume),
-            "drain": lambda _: self._control(Provider.drain),
-            "stop": lambda _: self._control(Provider.stop),
-            "market": self._market,
-            "run": self._run,
-            "submit": self._submit,
+            **self._provider.obeys,
+            **self._cells.obeys,
+            **machine.obeys,
         }
 
     def close(self) -> None:
-        """End what was started; the shell forgets the completion."""
+        """End what was started; the shell forgets completion and configuration."""
         self._shell.Completer.custom_matchers.remove(self._matcher)
+        for ours in (self._chosen, self):
+            self._shell.configurables.remove(ours)
         self._session.close()
 
     @no_var_expand
@@ -90,9 +82,9 @@ class Node3Magics(Magics):
             return None if self._silenced(line, cell) else answer
         except HelpAsked as asked:
             print(asked)  # noqa: T201 - the reader's own cell asked for it
-        except Interrupted as interrupted:
-            self._shell.displayhook(interrupted.answer)
-            raise UsageError(str(interrupted)) from None
+        except Waited as waited:
+            self._shell.displayhook(waited.answer)
+            raise UsageError(str(waited)) from None
         except (Misused, Node3Error) as error:
             raise UsageError(str(error)) from None
         return None
@@ -105,6 +97,7 @@ class Node3Magics(Magics):
         expanded = parsing.expand(words[1:], self._shell.user_ns)
         args = commands.parser(command.name).read(expanded)
         args.cell = _body(command, cell)
+        self._chosen.fill(args)
         return self._answer(args, self._obeys[command.name])
 
     def _answer(
@@ -113,8 +106,8 @@ class Node3Magics(Magics):
         """Return the answer, and keep it under the name the line gives."""
         try:
             answer = obey(args)
-        except Interrupted as interrupted:
-            self._keep(args.name, interrupted.answer)
+        except Waited as waited:
+            self._keep(args.name, waited.answer)
             raise
         self._keep(args.name, answer)
         return answer
@@ -134,86 +127,12 @@ class Node3Magics(Magics):
         if name is not None:
             self._shell.user_ns[name] = answer
 
-    def _start(self, args: argparse.Namespace) -> Provider:
-        running = Provider.current()
-        if running is not None:
-            url = running.snapshot().marketplace_url
-            print(f"A provider runs already, for {url}: this is it.")  # noqa: T201 - an answer
-            return running
-        url = self._session.marketplace_url(args.marketplace)
-        settings = Settings(
-            max_concurrent_jobs=args.slots,
-            wallet_address=args.wallet,
-            allow_insecure_http=args.allow_insecure_http,
-            allow_weak_isolation=args.allow_weak_isolation,
-            allow_host_network=args.allow_host_network,
-        )
-        provider = Provider(
-            url,
-            self._session.key("agent", url, args.keys) if args.keys else None,
-            docker_manager=None if args.native_only else "auto",
-            settings=settings,
-        )
-        return self._session.start_provider(provider)
-
-    def _status(self, _: argparse.Namespace) -> Snapshot:
-        return self._session.provider.snapshot()
-
-    def _jobs(self, _: argparse.Namespace) -> Jobs:
-        return Jobs(self._session.provider.snapshot().jobs)
-
-    def _logs(self, args: argparse.Namespace) -> Logs:
-        told = self._session.provider.logs(args.job)
-        if told is None:
-            raise Misused(parsing.unexpected("job", args.job, self._job_ids()))
-        return Logs(args.job, *told)
-
-    def _why(self, _: argparse.Namespace) -> Why:
-        provider = self._session.provider
-        now = provider.snapshot()
-        return Why(now.state, now.reason, provider.events())
-
-    def _control(self, control: Callable[[Provider], None]) -> Snapshot:
-        provider = self._session.provider
-        control(provider)
-        return provider.snapshot()
-
-    def _market(self, args: argparse.Namespace) -> MarketplaceProcess | None:
-        running = self._session.market
-        if args.action == "stop":
-            self._session.stop_market()
-            print("The local marketplace has ended." if running else "None runs.")  # noqa: T201
-            return None
-        if running is not None:
-            print(f"A local marketplace runs already at {running.url}: this is it.")  # noqa: T201
-            return running
-        return self._session.start_market(args.data, args.port)
-
-    def _run(self, args: argparse.Namespace) -> JobResult:
-        spec = cell_job.spec(args.cell, args)
-        return interruptible.run(spec, self._session.executor, args.input, args.output)
-
-    def _submit(self, args: argparse.Namespace) -> SubmittedJob | JobResult:
-        client = self._session.consumer(
-            args.marketplace, args.keys, allow_insecure_http=args.allow_insecure_http
-        )
-        job_id = consumer.submit(client, cell_job.submission(args.cell, args))
-        job = SubmittedJob(client, job_id)
-        if not args.wait:
-            return job
-        try:
-            if self._session.is_ours(client.url) and Provider.current() is None:
-                print("The job waits for a provider; `%node3 start` starts one.")  # noqa: T201
-            return job.wait()
-        except KeyboardInterrupt:
-            told = f"You stopped waiting; job {job.job_id} goes on, and this is its handle."
-            raise Interrupted(told, job) from None
-
     def _job_ids(self) -> list[str]:
-        try:
-            return [job.job_id for job in self._session.provider.snapshot().jobs]
-        except Node3Error:
-            return []
+        return [*self._cells.job_ids(), *self._provider.job_ids()]
+
+    def _names(self) -> list[str]:
+        hidden = self._shell.user_ns_hidden
+        return [name for name in self._shell.user_ns if name not in hidden and name[:1] != "_"]
 
 
 def _body(command: commands.Command, cell: str | None) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import difflib
 import functools
+import keyword
 import os
 import re
 import shlex
@@ -17,8 +18,8 @@ from node3nb.errors import ConfigError
 
 #: Width of a usage text, in columns; fixed, so that a notebook's output does not change.
 WIDTH = 88
-#: Options whose value is never expanded: a name, and what may hold braces of its own.
-_AS_WRITTEN = frozenset({"-o", "--env"})
+#: Options whose value is never expanded: names, and what may hold braces of its own.
+_AS_WRITTEN = frozenset({"-o", "--env", "--in", "--out"})
 
 #: First of the characters that stand for expressions while a line is split: for private use.
 _HELD = 0xE000
@@ -180,6 +181,16 @@ def variable(text: str) -> tuple[str, str]:
 
 def identifier(text: str) -> str:
     """Return the name of a variable of the notebook."""
-    if not text.isidentifier():
+    if not text.isidentifier() or keyword.iskeyword(text):
         raise argparse.ArgumentTypeError(f"{text!a} is no name for a variable.")
     return text
+
+
+def words(text: str) -> tuple[str, ...]:
+    """Return the words of a list like `a,b`."""
+    return tuple(word.strip() for word in text.split(",") if word.strip())
+
+
+def variables(text: str) -> tuple[str, ...]:
+    """Return the names of a list like `a,b`, each once."""
+    return tuple(dict.fromkeys(identifier(word) for word in words(text)))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import atexit
 import os
 from pathlib import Path
+from typing import Any
 
 from node3nb import config
 from node3nb.errors import ConfigError, NotRunning
@@ -12,17 +13,34 @@ from node3nb.marketplace import process
 from node3nb.marketplace.client import MarketplaceClient
 from node3nb.marketplace.process import MarketplaceProcess
 from node3nb.native_executor import NativeExecutor
+from node3nb.notebook.cell_run import CellRun
+from node3nb.notebook.history import History
+from node3nb.notebook.keep_alive import KeepAlive
+from node3nb.notebook.preferences import Node3
 from node3nb.provider import Provider
 
 
 class Session:
-    """Everything that ends with the notebook, or when the magics are unloaded."""
+    """Everything that ends with the notebook, or when the magics are unloaded.
 
-    def __init__(self) -> None:
+    Parameters
+    ----------
+    chosen
+        What its owner likes.
+    kernel
+        The kernel it runs in; None for a shell in a terminal.
+    """
+
+    def __init__(self, chosen: Node3, kernel: Any = None) -> None:
         self._pid = os.getpid()
         self._executor: NativeExecutor | None = None
         self._market: MarketplaceProcess | None = None
         self._provider: Provider | None = None
+        self._keep_alive: KeepAlive | None = None
+        self._chosen = chosen
+        self._kernel = kernel
+        #: The cells that were sent off as jobs.
+        self.history = History()
         atexit.register(self.close)
 
     def close(self) -> None:
@@ -30,6 +48,9 @@ class Session:
         atexit.unregister(self.close)
         if os.getpid() != self._pid:
             return
+        if self._keep_alive is not None:
+            self._keep_alive.stop()
+            self._keep_alive = None
         if (provider := Provider.current()) is not None:
             provider.stop()
         if self._executor is not None:
@@ -62,6 +83,11 @@ class Session:
         return current
 
     @property
+    def last_provider(self) -> Provider | None:
+        """The provider that ran last, which may have ended."""
+        return self._provider
+
+    @property
     def market(self) -> MarketplaceProcess | None:
         """The marketplace this notebook has started, if it lives."""
         market = self._market
@@ -84,16 +110,34 @@ class Session:
             self._market.stop()
             self._market = None
 
-    def start_provider(self, provider: Provider) -> Provider:
-        """Start a provider and remember it."""
+    def start_provider(self, provider: Provider, *, keep_alive: bool) -> Provider:
+        """Start a provider and remember it.
+
+        Parameters
+        ----------
+        keep_alive
+            Whether its jobs keep an idle server from ending this kernel.
+        """
         self._provider = provider.start()
+        if keep_alive:
+            self._keep_alive = KeepAlive(self._kernel, self._working, self._chosen.keep_alive_s)
         return provider
+
+    def _working(self) -> bool:
+        """Whether a job runs for this notebook, a stranger's or one of its own cells."""
+        provider = Provider.current()
+        jobs = provider.snapshot().jobs if provider is not None else ()
+        if any(not job.state.final for job in jobs):
+            return True
+        runs = (sent.job for sent in self.history)
+        return any(run.running for run in runs if isinstance(run, CellRun))
 
     def marketplace_url(self, given: str | None) -> str:
         """Return the marketplace meant: the one named, our own, or the usual one."""
-        if given is None and self.market is not None:
+        wanted = given or self._chosen.marketplace
+        if not wanted and self.market is not None:
             return self.market.url
-        return config.marketplace_url(given)
+        return config.marketplace_url(wanted)
 
     def key(self, kind: str, url: str, given: Path | None) -> str:
         """Return the key for a marketplace; empty when there is none.

@@ -11,7 +11,7 @@ from node3nb import inert_text
 from node3nb.agent.records import Snapshot
 from node3nb.jobs import ExitReason, JobResult, OutputFile
 from node3nb.marketplace.process import MarketplaceProcess
-from node3nb.notebook import page, snapshot
+from node3nb.notebook import page, snapshot, usage
 from node3nb.notebook.controls import controls
 from node3nb.notebook.dashboard.widget import dashboard
 from node3nb.provider import Provider
@@ -75,6 +75,7 @@ def result_html(result: JobResult) -> str:
         page.table("Outputs", ("path", "size"), map(_output_row, result.outputs[:LISTED]))
         if result.outputs
         else "",
+        usage.drawn(result),
         f'<p style="opacity: 0.75">{page.escape(_measured(result))}</p>',
     )
 
@@ -95,10 +96,10 @@ def _measured(result: JobResult) -> str:
     """Return what the run took, and where it ran."""
     if result.started_at is None:
         return "It did not start."
-    usage = result.usage
-    memory = f"{shown_bytes(usage.peak_memory_bytes)} of memory" if usage.peak_memory_bytes else ""
-    where = f"{result.executor}, isolation level {result.isolation}"
-    took = [f"{result.wall_s:.2f} s", f"{usage.cpu_s:.2f} s of CPU", memory, where]
+    used = result.usage
+    memory = f"{shown_bytes(used.peak_memory_bytes)} of memory" if used.peak_memory_bytes else ""
+    where = f"{inert_text.line(result.executor, 40)}, isolation level {result.isolation}"
+    took = [f"{result.wall_s:.2f} s", f"{used.cpu_s:.2f} s of CPU", memory, where]
     return " · ".join(part for part in took if part)
 
 

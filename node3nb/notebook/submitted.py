@@ -2,14 +2,27 @@
 
 from __future__ import annotations
 
+import contextlib
+import shutil
+import tempfile
+from collections.abc import MutableMapping
 from pathlib import Path
+from typing import Any
 
 from node3nb import inert_text
+from node3nb.errors import CallNotOffered
 from node3nb.jobs import JobResult
 from node3nb.marketplace import consumer
 from node3nb.marketplace.client import MarketplaceClient
 from node3nb.marketplace.protocol import JobView
 from node3nb.notebook import page
+from node3nb.notebook.answers import Logs
+from node3nb.notebook.handles import print_as_it_comes
+from node3nb.variables.bundle import PLACE
+from node3nb.variables.luggage import Luggage
+
+#: Bytes of a running job's log that are fetched.
+MAX_LOG_BYTES = 8 << 20
 
 
 class SubmittedJob:
@@ -21,11 +34,25 @@ class SubmittedJob:
         The marketplace.
     job_id
         The marketplace's name for the job.
+    luggage
+        The variables it was given, and those it gives.
+    names
+        The notebook's variables.
     """
 
-    def __init__(self, client: MarketplaceClient, job_id: str) -> None:
+    def __init__(
+        self,
+        client: MarketplaceClient,
+        job_id: str,
+        luggage: Luggage | None = None,
+        names: MutableMapping[str, Any] | None = None,
+    ) -> None:
         self._client = client
         self._seen: JobView | None = None
+        self._luggage = luggage or Luggage()
+        self._names = {} if names is None else names
+        self._awaited = bool(self._luggage.out)
+        self._log = b""
         #: The marketplace's name for the job.
         self.job_id = job_id
 
@@ -33,6 +60,11 @@ class SubmittedJob:
     def marketplace_url(self) -> str:
         """Where it was submitted."""
         return self._client.url
+
+    @property
+    def stands(self) -> str:
+        """Where it stood when the marketplace was last asked; asks nobody."""
+        return inert_text.line(self._seen.status) if self._seen else "submitted"
 
     def view(self) -> JobView:
         """Ask the marketplace and return all that it tells: agent, attempts, history."""
@@ -46,10 +78,10 @@ class SubmittedJob:
     def result(self) -> JobResult | None:
         """Ask the marketplace and return how the job ended; None while it has not."""
         view = self.view()
-        return consumer.result_of(view) if view.final else None
+        return self._ended(view) if view.final else None
 
     def wait(self, timeout_s: float | None = None) -> JobResult:
-        """Wait until the job has ended and return how.
+        """Wait until the job has ended, bring its variables into the notebook, and return how.
 
         Parameters
         ----------
@@ -60,15 +92,51 @@ class SubmittedJob:
         ------
         TimeoutError
             It has not ended in time; it goes on.
+        VariableRefused
+            A variable it gave can't be taken from what it wrote.
         MarketplaceError
             The marketplace has not answered for a minute.
         """
         self._seen = consumer.wait(self._client, self.job_id, timeout_s)
-        return consumer.result_of(self._seen)
+        return self._ended(self._seen)
+
+    def _ended(self, view: JobView) -> JobResult:
+        result = consumer.result_of(view)
+        if result.ok and self._awaited:
+            with tempfile.TemporaryDirectory(prefix="node3nb-") as scratch:
+                consumer.fetch_outputs(self._client, self.job_id, Path(scratch))
+                # Once: the notebook may change them afterwards.
+                self._awaited = False
+                self._names.update(self._luggage.unpack(Path(scratch)))
+        return result
 
     def cancel(self) -> None:
         """Call the job off; whoever runs it hears of that with the next heartbeat."""
         self._client.cancel(self.job_id)
+
+    def logs(self, *, follow: bool = False) -> Logs | None:
+        """Return what the job has printed so far, as far as its provider tells before the end.
+
+        Parameters
+        ----------
+        follow
+            Print it into this cell instead, as it comes, until the job has ended.
+        """
+        if follow:
+            print_as_it_comes(self.look)
+            return None
+        return self.look()[0]
+
+    def look(self) -> tuple[Logs, bool]:
+        """Ask the marketplace what has been printed so far, and whether the job has ended."""
+        view = self.view()
+        if len(self._log) < MAX_LOG_BYTES:
+            with contextlib.suppress(CallNotOffered):
+                self._log += self._client.log(self.job_id, len(self._log))
+        if not view.final:
+            return Logs(self.job_id, self._log.decode("utf-8", "replace"), ""), False
+        result = consumer.result_of(view)
+        return Logs(self.job_id, result.stdout, result.stderr), True
 
     def save_outputs(self, directory: str | Path) -> Path:
         """Fetch the files the job left into an empty or new directory and return its path.
@@ -79,12 +147,13 @@ class SubmittedJob:
             What came is no archive of outputs, or the directory is not empty.
         """
         consumer.fetch_outputs(self._client, self.job_id, Path(directory))
+        shutil.rmtree(Path(directory, PLACE), ignore_errors=True)
         return Path(directory)
 
     def __repr__(self) -> str:
         """Return what was last heard: a display asks nobody."""
         where = inert_text.line(self.marketplace_url)
-        return f"<SubmittedJob {inert_text.line(self.job_id)} at {where}: {self._last_heard()}>"
+        return f"<SubmittedJob {inert_text.line(self.job_id)} at {where}: {self.stands}>"
 
     def _repr_html_(self) -> str:
         view = self._seen
@@ -94,11 +163,8 @@ class SubmittedJob:
             [
                 ("job", self.job_id),
                 ("marketplace", self.marketplace_url),
-                ("status", self._last_heard()),
+                ("status", self.stands),
                 ("agent", agent),
                 ("why", reason),
             ]
         )
-
-    def _last_heard(self) -> str:
-        return inert_text.line(self._seen.status) if self._seen else "submitted"

@@ -28,7 +28,10 @@ def offered(cells: Cells, code: str) -> list[str]:
         ("%%node3 run --isolation na", ["namespaces"]),
         ("%node3 market --port 1 --", ["--data", "--help"]),
         ("%node3 start --allow-w", ["--allow-weak-isolation"]),
-        ("%node3 logs ", ["--help"]),
+        ("%node3 logs ", ["--follow", "--help"]),
+        ("%node3 outputs --", ["--help", "--save"]),
+        ("%node3 hist", ["history"]),
+        ("%node3 jo", ["job", "jobs"]),
     ],
 )
 def test_only_what_may_follow_is_offered(cells: Cells, code: str, texts: list[str]) -> None:

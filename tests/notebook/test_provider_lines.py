@@ -8,6 +8,7 @@ import pytest
 from support.kernel_cells import Cells
 
 from node3nb import JobResult, Provider
+from node3nb.marketplace.process import MarketplaceProcess
 from node3nb.notebook.submitted import SubmittedJob
 
 
@@ -91,6 +92,58 @@ def test_outputs_of_a_submitted_cell_can_be_fetched(
     assert job.wait(60).ok
 
     assert (job.save_outputs(tmp_path / "outputs") / "o.txt").read_text() == "kept"
+
+
+def test_a_submitted_cell_gets_and_gives_variables(
+    cells: Cells, start: str, submit: str, tmp_path: Path
+) -> None:
+    (tmp_path / "in").mkdir()
+    (tmp_path / "in" / "n.txt").write_text("2")
+    cells.run(start)
+    cells.run("import numpy as np; a = np.arange(3)")
+    body = (
+        "import os\n"
+        "b = {'n': a * int(open(os.environ['INPUT_DIR'] + '/n.txt').read())}\n"
+        "open(os.environ['OUTPUT_DIR'] + '/o.txt', 'w').write('kept')\n"
+    )
+    line = f"{submit} --in a --out b --input {tmp_path}/in"
+    result = cells.run(f"{line} --wait -o kept\n{body}")
+    assert result.ok, (result.message, result.stderr)
+    assert cells.shell.user_ns["b"]["n"].tolist() == [0, 2, 4]
+
+    cells.shell.user_ns.pop("b")
+    job = cells.run(f"{line}\n{body}")
+    assert job.wait(60).ok
+    assert cells.shell.user_ns["b"]["n"].tolist() == [0, 2, 4]
+    saved = job.save_outputs(tmp_path / "out")
+    assert [path.name for path in saved.iterdir()] == ["o.txt"]
+    job.logs(follow=True)
+
+    missing = cells.refusal(f"{submit} --in nobody\npass")
+    assert missing.startswith("--in nobody: the notebook has no such variable")
+
+
+def test_the_log_of_a_submitted_cell_is_followed(cells: Cells, start: str, submit: str) -> None:
+    cells.run(start)
+    cells.run(f"{submit} -o job;\nprint('one')")
+    cells.run("job.logs(follow=True)")
+
+    assert cells.stdout == "one\n"
+    assert cells.shell.user_ns["job"].logs().stdout == "one\n"
+
+
+def test_a_marketplace_that_is_not_there_is_told_in_a_sentence(
+    cells: Cells, market: MarketplaceProcess
+) -> None:
+    nowhere = f"--marketplace http://127.0.0.1:1 --keys {market.keys_file}"
+    told = cells.refusal(f"%%node3 submit {nowhere}\nprint(1)")
+    assert told.startswith("The marketplace at 127.0.0.1:1 can't be reached; check its URL")
+    assert "%node3 market start" in told
+
+    cells.run("%node3 start --native-only --marketplace http://127.0.0.1:1 -o p;")
+    provider = cells.shell.user_ns["p"]
+    while "can't be reached" not in repr(cells.run("%node3 why")):
+        assert provider.running
 
 
 def test_a_marketplace_of_this_notebook_needs_no_names(cells: Cells, node3_home: Path) -> None:

@@ -1,0 +1,73 @@
+"""What this machine can do for jobs, and what is missing: what `doctor` tells."""
+
+from __future__ import annotations
+
+import platform
+from typing import Any
+
+from node3nb import __version__, config, hardware
+from node3nb.docker_manager import DockerManager
+from node3nb.executor import choose, not_stopped_at
+from node3nb.jobs import Isolation, JobSpec
+from node3nb.native_executor import NativeExecutor
+from node3nb.sizes import shown_bytes
+
+
+def examine(isolation: Isolation | None = None) -> dict[str, Any]:
+    """Return what was found, as plain data.
+
+    Parameters
+    ----------
+    isolation
+        Native level to look at; None is the strongest there is.
+    """
+    native, container = NativeExecutor(isolation), DockerManager()
+    try:
+        choice = choose(JobSpec(command=("true",)), (container, native))
+        executors = [container.available(), native.available()]
+        there = executors[1].available
+        missing = native.missing_layers() if there else {}
+        landlock = native.landlock if there else 0
+    finally:
+        native.close()
+    machine = hardware.machine()
+    return {
+        "version": __version__,
+        "python": platform.python_version(),
+        "system": f"{platform.system()} {platform.release()} {platform.machine()}",
+        "cores": machine.cores,
+        "memory_bytes": machine.memory_bytes,
+        "gpus": [gpu.model for gpu in machine.gpus],
+        "state_dir": str(config.state_dir()),
+        "executor": choice.executor.name if choice.executor else None,
+        "why": choice.why,
+        "isolation": executors[1].isolation,
+        "memory_enforced_by": executors[1].memory_enforced_by,
+        "layers": executors[1].layers,
+        "missing": missing,
+        "landlock": landlock,
+        "not_stopped": list(not_stopped_at(executors[1])),
+        "executors": {each.executor: each.reason for each in executors},
+    }
+
+
+def told(found: dict[str, Any]) -> str:
+    """Return what was found as lines of text."""
+    landlock = f"Landlock {found['landlock']}" if found["landlock"] else "no Landlock"
+    lines = [
+        f"node3nb {found['version']}, Python {found['python']}, {found['system']}, {landlock}",
+        f"machine    {found['cores']} cores, {shown_bytes(found['memory_bytes'])} of memory",
+        f"GPUs       {', '.join(found['gpus']) or 'none'}",
+        f"state      {found['state_dir']}",
+        f"executor   {found['executor'] or 'none'} ({found['why']})",
+        f"isolation  {found['isolation'] or 'none'}",
+        f"memory     enforced by {found['memory_enforced_by'] or 'nothing'}",
+        *(f"  {name:<11} {reason}" for name, reason in found["executors"].items()),
+        *(f"  {name:<11} on" for name in found["layers"]),
+        *(f"  {name:<11} off: {reason}" for name, reason in found["missing"].items()),
+        *(f"not stopped: a job may {told}." for told in found["not_stopped"]),
+        *([] if found["not_stopped"] else ["not stopped: none of the attacks that are tried."]),
+    ]
+    if found["isolation"] == Isolation.LIMITS:
+        lines.append("Level limits does not keep a job from your files; it is not for strangers.")
+    return "\n".join(lines)

@@ -1,0 +1,76 @@
+"""What every job of this notebook can be asked and told, wherever it runs."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from typing import Protocol
+
+from node3nb import inert_text
+from node3nb.jobs import JobResult
+from node3nb.notebook.answers import Logs
+
+#: Seconds between two looks at a log that is followed.
+LOOK_S = 0.2
+
+
+class Handle(Protocol):
+    """A job as whoever sent it off holds it."""
+
+    job_id: str
+
+    @property
+    def stands(self) -> str:
+        """Where it stands, as far as is known here; asks nobody."""
+
+    def wait(self, timeout_s: float | None = None) -> JobResult:
+        """Wait until it has ended and return how."""
+
+    def result(self) -> JobResult | None:
+        """Return how it ended; None while it has not."""
+
+    def logs(self, *, follow: bool = False) -> Logs | None:
+        """Return what it has printed so far, or print it as it comes."""
+
+    def cancel(self) -> None:
+        """Ask for its end."""
+
+
+class Waited(Exception):
+    """The cell has nothing good to return; the message says why.
+
+    Parameters
+    ----------
+    message
+        What became of the job, or of what it gave.
+    answer
+        What there is to show of it.
+    """
+
+    def __init__(self, message: str, answer: object) -> None:
+        super().__init__(message)
+        self.answer = answer
+
+
+class Interrupted(Waited):
+    """The owner interrupted the kernel."""
+
+
+def print_as_it_comes(look: Callable[[], tuple[Logs, bool]]) -> None:
+    """Print what a job prints into the cell that asks, as it comes, until the job has ended.
+
+    Parameters
+    ----------
+    look
+        Returns what has been printed so far, and whether that is all.
+    """
+    printed = {"stdout": 0, "stderr": 0}
+    over = False
+    while not over:
+        logs, over = look()
+        for stream in printed:
+            text = getattr(logs, stream)
+            print(inert_text.inert(text[printed[stream] :]), end="")  # noqa: T201 - asked for
+            printed[stream] = len(text)
+        if not over:
+            time.sleep(LOOK_S)

@@ -1,0 +1,101 @@
+"""ProviderJob: a job that this notebook's provider runs, or has run, for somebody else."""
+
+from __future__ import annotations
+
+import time
+
+from node3nb import inert_text
+from node3nb.agent.records import JobSummary
+from node3nb.errors import NotRunning
+from node3nb.jobs import JobResult
+from node3nb.notebook import page, shown
+from node3nb.notebook.answers import Logs
+from node3nb.notebook.handles import LOOK_S, print_as_it_comes
+from node3nb.notebook.jobs_list import HEADS, cells_of
+from node3nb.provider import Provider
+
+
+class ProviderJob:
+    """One job of a provider, as the provider's owner holds it."""
+
+    def __init__(self, provider: Provider, job_id: str) -> None:
+        self._provider = provider
+        #: The marketplace's name for the job.
+        self.job_id = job_id
+
+    @property
+    def summary(self) -> JobSummary:
+        """What there is to say of it now.
+
+        Raises
+        ------
+        NotRunning
+            The provider has forgotten it: it remembers the last few hundred.
+        """
+        jobs = self._provider.snapshot().jobs
+        found = next((job for job in jobs if job.job_id == self.job_id), None)
+        if found is None:
+            told = f"The provider has forgotten job {self.job_id}; `%node3 jobs` lists the others."
+            raise NotRunning(told)
+        return found
+
+    @property
+    def stands(self) -> str:
+        """Where it stands."""
+        return str(self.summary.state)
+
+    def result(self) -> JobResult | None:
+        """Return how it ended; None while it has not."""
+        return self._provider.result(self.job_id)
+
+    def wait(self, timeout_s: float | None = None) -> JobResult:
+        """Wait until it has ended and return how.
+
+        Raises
+        ------
+        TimeoutError
+            It has not ended in so many seconds; it goes on.
+        """
+        deadline = None if timeout_s is None else time.monotonic() + timeout_s
+        while (result := self.result()) is None:
+            if deadline is not None and time.monotonic() > deadline:
+                raise TimeoutError(f"Job {self.job_id} still runs after {timeout_s:g} s.")
+            time.sleep(LOOK_S)
+        return result
+
+    def cancel(self) -> None:
+        """End it; its marketplace hears that its provider's owner has cancelled it."""
+        self._provider.cancel(self.job_id)
+
+    def logs(self, *, follow: bool = False) -> Logs | None:
+        """Return what it has printed so far.
+
+        Parameters
+        ----------
+        follow
+            Print it into this cell instead, as it comes, until the job has ended.
+        """
+        if follow:
+            print_as_it_comes(self.look)
+            return None
+        return self.look()[0]
+
+    def look(self) -> tuple[Logs, bool]:
+        """Return what it has printed so far, and whether it has ended."""
+        over = self.result() is not None
+        return Logs(self.job_id, *(self._provider.logs(self.job_id) or ("", ""))), over
+
+    def __repr__(self) -> str:
+        summary, result = self.summary, self.result()
+        if result is not None:
+            return shown.result_text(result)
+        told = zip(HEADS, cells_of(summary), strict=True)
+        return "\n".join(
+            f"{name:<9} {inert_text.line(value, 300)}" for name, value in told if value
+        )
+
+    def _repr_html_(self) -> str:
+        summary, result = self.summary, self.result()
+        if result is not None:
+            return shown.result_html(result)
+        return page.facts(list(zip(HEADS, cells_of(summary), strict=True)))
