@@ -60,6 +60,8 @@ class Recorder:
 
     def usage(self, memory_bytes: int, cpu_s: float) -> None:
         """Take note of what the running job uses now."""
+        if self._began is None:
+            return
         point = UsagePoint(self.ran_s, memory_bytes, cpu_s)
         with self._lock:
             self._since.append(point)

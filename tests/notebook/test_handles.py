@@ -42,7 +42,7 @@ def test_a_cell_in_the_background_is_called_off(cells: Cells) -> None:
     run = cells.run(
         "%%node3 run --background\nimport time; print('begun', flush=True); time.sleep(600)"
     )
-    while "begun" not in run.logs().stdout:
+    while "begun" not in run.logs().stdout or not run.stands.startswith("running, "):
         assert run.running
     assert run.result() is None
     assert f"<CellRun {run.job_id}: running, " in repr(run)
