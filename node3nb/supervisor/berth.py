@@ -9,7 +9,7 @@ from typing import Any
 from node3nb.supervisor import limits
 from node3nb.supervisor.kernel.cgroups import Group, Groups
 from node3nb.supervisor.orders import Grant, Order
-from node3nb.supervisor.sandbox import slots
+from node3nb.supervisor.sandbox import slots, wrapped
 from node3nb.supervisor.sandbox.build import Sandbox, SandboxError, build
 from node3nb.supervisor.sandbox.inner import Inner
 from node3nb.supervisor.sandbox.plan import ETC_NETWORK
@@ -97,8 +97,9 @@ class Berth:
         """Return what the sandbox is told of its job, once the job's files are its user's."""
         inside = self.setup.level == NAMESPACES
         if self.group is not None:
-            # The sandbox's first process is in the group, but not the job's.
-            self.group.limit(order.memory_bytes, order.processes + inside)
+            # The sandbox's first process is in the group, but not the job's; bubblewrap too.
+            others = inside + bool(self.setup.bubblewrap)
+            self.group.limit(order.memory_bytes, order.processes + others)
         if self._slot is not None:
             slots.own((order.input, *order.writable), self._slot.uid)
         return {
@@ -107,6 +108,7 @@ class Berth:
             "cwd": WORK if inside else order.work,
             "readable": (INPUT if inside else order.input,),
             "writable": MOUNTED[1:] if inside else order.writable,
+            "root": order.root,
             "place": os.path.relpath(order.root, order.area),
             "limits": limits.of(order, grant, own_user=self._slot is not None),
             "devices": order.devices,
@@ -114,6 +116,7 @@ class Berth:
             "shm_bytes": order.memory_bytes,
             "shm_files": order.disk_files,
             "warm": order.warm
+            and not self.setup.bubblewrap
             and script.wants(
                 order.argv, order.env, self.setup.plan.python, preloaded=self.setup.preloaded
             ),
@@ -122,7 +125,7 @@ class Berth:
     @property
     def root(self) -> int:
         """The process below which all the job's are."""
-        return self.sandbox.top if self.setup.level == NAMESPACES else os.getpid()
+        return self.sandbox.first if self.setup.level == NAMESPACES else os.getpid()
 
     @property
     def shm(self) -> str | None:
@@ -134,6 +137,7 @@ class Berth:
         """The protections that are on."""
         on = {
             self.setup.level: True,
+            "bubblewrap": self.setup.bubblewrap,
             "landlock": self.setup.landlock and self.setup.level != LIMITS,
             "seccomp": self.setup.seccomp,
             "cgroup": self.group is not None,
@@ -169,6 +173,8 @@ def make(blueprint: Blueprint) -> Berth | Inner:
         if blueprint.groups is not None:
             group = blueprint.groups.create(group_name(os.getpid()))
         setup = replace(blueprint.setup, uid=slot.uid if slot else 0, grouped=group is not None)
+        if setup.bubblewrap:
+            return Berth(setup, wrapped.build(setup, group), group, slot)
         built = build(setup, blueprint.template, group)
     except BaseException:
         _give_back(group, slot)

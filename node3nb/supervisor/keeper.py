@@ -13,7 +13,6 @@ from node3nb.supervisor.berth import Berth
 from node3nb.supervisor.frames import Channel
 from node3nb.supervisor.ladder import Ladder
 from node3nb.supervisor.orders import Grant, Order
-from node3nb.supervisor.sandbox.children import hear
 from node3nb.supervisor.sandbox.setup import UNSTARTED
 from node3nb.supervisor.streams import Stream
 from node3nb.supervisor.watch import Cause, Watch
@@ -97,7 +96,7 @@ class Keeper:
 
     def _hear_launch(self, selector: selectors.BaseSelector, now: float) -> None:
         """Learn whether the program has started: silence is success."""
-        failure = hear(self._sandbox.report)
+        failure = self._sandbox.outcome()
         selector.unregister(self._sandbox.report)
         os.close(self._sandbox.report)
         if failure:
@@ -105,6 +104,7 @@ class Keeper:
             self._failure = verdict.Failure(what == UNSTARTED, int(str(number)), str(words))
             return
         self._started, self._started_at = now, time.time()
+        self._watch.look_at(self._berth.root, self._berth.shm)
         self._watch_due = now + self._watch.pause_s
         self._tell(
             "started",

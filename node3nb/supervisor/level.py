@@ -16,7 +16,7 @@ from node3nb.supervisor.frames import Frame
 from node3nb.supervisor.keepers import Kept, fork
 from node3nb.supervisor.kernel import cgroups, landlock, seccomp
 from node3nb.supervisor.orders import Grant, Order
-from node3nb.supervisor.sandbox import slots
+from node3nb.supervisor.sandbox import bubblewrap, slots
 from node3nb.supervisor.sandbox.plan import Plan
 from node3nb.supervisor.sandbox.setup import (
     LANDLOCK,
@@ -142,6 +142,29 @@ def _try(name: str, base: Blueprint, area: str, missing: dict[str, str]) -> Leve
             missing["own-user" if own_user else name] = _words(error)
             continue
         return Level(blueprint, layers, missing)
+    return _try_bubblewrap(base, area, missing) if name == NAMESPACES else None
+
+
+def _try_bubblewrap(base: Blueprint, area: str, missing: dict[str, str]) -> Level | None:
+    """Return the level `namespaces` if a job runs at it in a sandbox that bubblewrap builds.
+
+    Root is not helped by it: what refuses root namespaces refuses them to bubblewrap too.
+    """
+    ours = missing[NAMESPACES]
+    if not os.geteuid():
+        return None
+    if not os.access(bubblewrap.PROGRAM, os.X_OK):
+        missing[NAMESPACES] = f"{ours}; {bubblewrap.PROGRAM}, which may be let, is not installed"
+        return None
+    for way in bubblewrap.WAYS:
+        blueprint = replace(base, setup=replace(base.setup, level=NAMESPACES, bubblewrap=way))
+        try:
+            layers = _trial(blueprint, area)
+        except (OSError, TrialFailed) as error:
+            missing[NAMESPACES] = f"{ours}; {_words(error)}"
+            continue
+        del missing[NAMESPACES]
+        return Level(blueprint, layers, {**missing, "built-ahead": f"by bubblewrap: {ours}"})
     return None
 
 
@@ -189,7 +212,8 @@ def _trial(blueprint: Blueprint, area: str) -> tuple[str, ...]:
     finally:
         remove_tree(Path(root))
     if kept.ended.get("exit_code") != TRIAL_CODE:
-        raise TrialFailed(kept.unbuilt or kept.ended.get("message") or "the trial's job failed")
+        why = kept.unbuilt or kept.ended.get("unprepared") or kept.ended.get("message")
+        raise TrialFailed(why or "the trial's job failed")
     return kept.layers
 
 

@@ -71,6 +71,7 @@ def kill_below(root: int, spare: frozenset[int] = frozenset()) -> dict[int, int]
         time.sleep(pause_s)
         pause_s = min(pause_s * 2, LONGEST_PAUSE_S)
         thorough = True
+    _reap_into(ended)  # who died after the last look at them is buried too
     return ended
 
 

@@ -89,7 +89,8 @@ def keeper_ended(status: int) -> Cause:
 def _not_started(program: str, failure: Failure) -> dict[str, object]:
     if not failure.prepared:
         told = f"The job's process could not be prepared ({failure.words}); run `node3nb doctor`."
-        return {"reason": "internal", "message": told, "exit_code": None, "signal": None}
+        why = {"unprepared": failure.words}
+        return {"reason": "internal", "message": told, "exit_code": None, "signal": None, **why}
     missing = failure.number in {errno.ENOENT, errno.ENOTDIR}
     fault = "was not found" if missing else f"can't be executed ({failure.words})"
     return {

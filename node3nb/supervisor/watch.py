@@ -74,6 +74,10 @@ class Watch:
         #: CPU time of the processes alive at the last measurement, in seconds.
         self.cpu_s = 0.0
 
+    def look_at(self, root: int, shm: str | None) -> None:
+        """Look below another process: not every sandbox is there before its job."""
+        self._root, self._shm = root, shm
+
     @property
     def pause_s(self) -> float:
         """Seconds that the next measurement may wait: close to its limit a job is not let alone."""

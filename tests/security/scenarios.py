@@ -25,7 +25,10 @@ FOUND = ""
 #: Programs that take powers from what they start.
 CONTAINER, NO_GROUPS = "containerlike.py", "no_control_groups.py"
 NO_USER_NAMESPACES = "no_user_namespaces.py"
-CONFINING = (CONTAINER, NO_GROUPS, NO_USER_NAMESPACES)
+ONLY_BUBBLEWRAP, ONLY_SETUID = "only_bubblewrap.py", "only_setuid_bubblewrap.py"
+CONFINING = (CONTAINER, NO_GROUPS, NO_USER_NAMESPACES, ONLY_BUBBLEWRAP, ONLY_SETUID)
+#: Those that need root, and become the user themselves.
+CHANGING_USER = (CONTAINER, ONLY_BUBBLEWRAP, ONLY_SETUID)
 SUPPORT = Path(reachable.__file__).parent
 
 
@@ -51,6 +54,8 @@ SCENARIOS = (
     Scenario("root-namespaces", NAMESPACES, root=True),
     Scenario("root-namespaces-no-groups", NAMESPACES, root=True, confined_by=NO_GROUPS),
     Scenario("user-namespaces", NAMESPACES, root=False),
+    Scenario("user-bubblewrap", NAMESPACES, root=False, forced=False, confined_by=ONLY_BUBBLEWRAP),
+    Scenario("user-setuid-bubblewrap", NAMESPACES, root=False, confined_by=ONLY_SETUID),
     Scenario("root-landlock", LANDLOCK, root=True),
     Scenario("root-landlock-own-python", LANDLOCK, root=True, own_python=True),
     Scenario("user-landlock", LANDLOCK, root=False),
@@ -102,7 +107,7 @@ class House:
 
     def _enter(self, scenario: Scenario) -> Room | str:
         uid = 0 if scenario.root else ORDINARY
-        if os.geteuid() and (scenario.root or scenario.confined_by == CONTAINER):
+        if os.geteuid() and (scenario.root or scenario.confined_by in CHANGING_USER):
             pytest.skip("needs root")
         area = self._place / f"area-{scenario.name}"
         area.mkdir(mode=0o711)
@@ -117,7 +122,7 @@ class House:
 
     def _run(self, command: list[str], scenario: Scenario, area: Path, uid: int) -> Room | str:
         told = self._place / f"{scenario.name}.err"
-        changes_user = not os.geteuid() and scenario.confined_by != CONTAINER
+        changes_user = not os.geteuid() and scenario.confined_by not in CHANGING_USER
         who = {"user": uid, "group": uid, "extra_groups": ()} if changes_user else {}
         with told.open("wb") as stderr:
             ran = subprocess.run(  # type: ignore[call-overload]
@@ -160,5 +165,5 @@ class House:
             return []
         for name in CONFINING:
             shutil.copyfile(SUPPORT / name, self._place / name)
-        who = [str(uid)] if scenario.confined_by == CONTAINER else []
+        who = [str(uid)] if scenario.confined_by in CHANGING_USER else []
         return [self._interpreter(scenario), str(self._place / scenario.confined_by), *who]

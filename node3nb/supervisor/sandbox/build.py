@@ -30,11 +30,13 @@ class Sandbox:
         Process whose end is the sandbox's: the first of its namespace, else the job's own.
     main
         The job's own process.
+    first
+        The first process of its process namespace, if it has one.
     stdout, stderr, report
         Descriptors to read: what the job prints, and what became of its start.
     """
 
-    def __init__(self, top: int, pipes: _Pipes, *, inside: bool) -> None:
+    def __init__(self, top: int, pipes: Pipes, *, inside: bool) -> None:
         self.top = top
         self.stdout, self.stderr, self.report = pipes.stdout[0], pipes.stderr[0], pipes.report[0]
         self._go, self._status = pipes.go[1], pipes.status[0]
@@ -45,6 +47,11 @@ class Sandbox:
             os.waitpid(top, 0)
             raise SandboxError(str(outcome[2]) if len(outcome) == 3 else "it ended early")
         self.main = proc.children(top)[0] if self._inside else top
+        self.first = top
+
+    def outcome(self) -> tuple[object, ...]:
+        """Return what became of the job's start, once that is told: nothing is success."""
+        return hear(self.report)
 
     def go(self, message: dict[str, Any]) -> None:
         """Let the job begin; a sandbox that has died meanwhile shows that by its end."""
@@ -75,7 +82,7 @@ class Sandbox:
                 os.kill(self.top, signal.SIGKILL)
 
 
-class _Pipes:
+class Pipes:
     """The pipes between a keeper and what it builds: ends to read and to write."""
 
     def __init__(self) -> None:
@@ -103,7 +110,7 @@ def build(setup: Setup, template: Template | None, group: Group | None) -> Sandb
     OSError
         The kernel does not let us begin.
     """
-    pipes = _Pipes()
+    pipes = Pipes()
     if template is not None:
         if template.users is not None:
             namespaces.join(template.users, namespaces.NEWUSER)
@@ -121,7 +128,7 @@ def build(setup: Setup, template: Template | None, group: Group | None) -> Sandb
         os._exit(1)
 
 
-def _within(setup: Setup, template: Template | None, pipes: _Pipes) -> Inner:
+def _within(setup: Setup, template: Template | None, pipes: Pipes) -> Inner:
     """Become the job's process, and at level `namespaces` its first process before."""
     if template is None:
         return Inner(setup, pipes.ends())

@@ -8,13 +8,11 @@ from typing import NoReturn
 from node3nb.supervisor import linux
 from node3nb.supervisor.kernel import capabilities, mounts, namespaces
 from node3nb.supervisor.sandbox.children import keep_only, tell
-from node3nb.supervisor.sandbox.setup import NO_NETWORK, SHM, Setup
+from node3nb.supervisor.sandbox.setup import HOSTNAME, NO_NETWORK, SHM, Setup
 from node3nb.supervisor.sandbox.template import Template
 
 #: The private /dev/shm before the job's limit is known, in bytes and files.
 SHM_BYTES, SHM_FILES = 64 << 20, 4096
-#: What the host is called inside.
-HOSTNAME = "job"
 
 
 def enter(setup: Setup, template: Template) -> None:

@@ -44,7 +44,7 @@ class Ends:
 class Inner:
     """The job's process, locked in and without a job."""
 
-    def __init__(self, setup: Setup, ends: Ends) -> None:
+    def __init__(self, setup: Setup, ends: Ends, *, parked: bool = True) -> None:
         self._setup = setup
         self._rules: Ruleset | None = None
         os.setsid()
@@ -58,7 +58,8 @@ class Inner:
         except Exception as error:  # noqa: BLE001 - whatever it is, the keeper has to know
             tell(REPORT, UNPREPARED, *told(error))
             os._exit(125)
-        tell(REPORT, READY)
+        if parked:
+            tell(REPORT, READY)
 
     def _prepare(self) -> None:
         """Do all that does not need to know the job."""
@@ -83,7 +84,7 @@ class Inner:
     def _lock_in(self, go: dict[str, Any]) -> None:
         """Put on every layer, the one that forbids putting on others last."""
         setup = self._setup
-        if setup.level == NAMESPACES:
+        if setup.level == NAMESPACES and not setup.bubblewrap:
             arrival.arrange(setup.plan, go)
         _become(setup.uid)
         os.chdir(go["cwd"])

@@ -17,8 +17,12 @@ INPUT, OUTPUT, WORK, TMP = MOUNTED = ("/input", "/output", "/job", "/tmp")  # no
 SHM = "/dev/shm"  # noqa: S108 - a mount of the job's own
 #: Where the sandbox being built keeps what its job will not see.
 HIDDEN = "/.host"
+#: What the first process says on standard error in a sandbox that bubblewrap has built.
+WITHIN = b"within\n"
 #: What a sandbox reports: it waits; something failed before the program; the program did.
 READY, UNPREPARED, UNSTARTED = "ready", "unprepared", "unstarted"
+#: What the host is called inside.
+HOSTNAME = "job"
 #: The user a job of an ordinary user is, in its own user namespace.
 INNER_UID = 1000
 
@@ -43,6 +47,8 @@ class Setup:
     seccomp: bool
     #: Whether a warm Python has loaded more than every program needs.
     preloaded: bool
+    #: How bubblewrap's command begins where that builds the view; empty where we do.
+    bubblewrap: tuple[str, ...] = ()
 
     def to_frame(self) -> dict[str, Any]:
         """Return the setup as plain data."""

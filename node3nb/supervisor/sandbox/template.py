@@ -120,7 +120,7 @@ def _furnish(plan: Plan, uids: Iterable[int]) -> None:
         if not _is_covered(path):
             os.makedirs(os.path.dirname(SITE + path), exist_ok=True)
             os.symlink(target, SITE + path)
-    for name, text in (_ETC | _users(tuple(uids))).items():
+    for name, text in etc(tuple(uids)).items():
         _write(f"{SITE}/etc/{name}", text)
     for name in plans.ETC_NETWORK:
         if not os.path.exists(f"{SITE}/etc/{name}"):
@@ -129,6 +129,11 @@ def _furnish(plan: Plan, uids: Iterable[int]) -> None:
         os.symlink(f"/proc/self/fd{target}", f"{SITE}/dev/{name}")
     for device in plans.gpu_devices():
         place(SITE + device, directory=os.path.isdir(device))
+
+
+def etc(uids: tuple[int, ...]) -> dict[str, str]:
+    """Return the files of /etc that are written anew, for jobs that may be these users."""
+    return _ETC | _users(uids)
 
 
 def _users(uids: tuple[int, ...]) -> dict[str, str]:
