@@ -12,7 +12,7 @@ demo: $(VENV)/ready
 
 test: $(VENV)/ready
 	$(BIN)/python -m pytest -n $(JOBS) --dist loadscope --durations 10 tests
-	$(BIN)/python -m pytest -p no:xdist --nbval --nbval-current-env --nbval-cell-timeout 120 notebooks
+	$(BIN)/python -m pytest -n $(JOBS) --dist loadfile --nbval --nbval-current-env --nbval-cell-timeout 120 notebooks
 
 lint: $(VENV)/ready
 	$(BIN)/ruff check
