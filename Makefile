@@ -4,8 +4,10 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 JOBS ?= 2
+# Versions of ipykernel that the magics are tested on.
+KERNELS := 6.31 7.3 latest
 
-.PHONY: demo test lint format bench lab notebooks binder clean
+.PHONY: demo test kernels lint format bench lab notebooks binder clean
 
 demo: $(VENV)/ready
 	$(BIN)/node3nb demo test_jobs
@@ -13,6 +15,8 @@ demo: $(VENV)/ready
 test: $(VENV)/ready
 	$(BIN)/python -m pytest -n $(JOBS) --dist loadscope --durations 10 tests
 	$(BIN)/python -m pytest -n $(JOBS) --dist loadfile --nbval --nbval-current-env --nbval-cell-timeout 120 notebooks
+
+kernels: $(KERNELS:%=.kernels/%/ready)
 
 lint: $(VENV)/ready
 	$(BIN)/ruff check
@@ -45,5 +49,13 @@ $(VENV)/ready: pyproject.toml
 	$(BIN)/pip install --quiet --editable '.[test,browser,lint]'
 	touch $@
 
+# One ipykernel each, with what it needs; everything else it finds in .venv, ours included.
+.kernels/%/ready: $(VENV)/ready
+	$(BIN)/python -m venv --clear --without-pip .kernels/$*
+	$(BIN)/pip --python .kernels/$*/bin/python install --quiet 'ipykernel$(if $(filter latest,$*),,==$*.*)'
+	$(BIN)/python -c 'import sysconfig; print("import site; site.addsitedir(%r)" % sysconfig.get_path("purelib"))' \
+		> $$(.kernels/$*/bin/python -c 'import sysconfig; print(sysconfig.get_path("purelib"))')/node3nb-under-test.pth
+	touch $@
+
 clean:
-	rm -rf $(VENV) build dist
+	rm -rf $(VENV) .kernels build dist

@@ -69,6 +69,8 @@ class CellLines:
         )
         self._session.history.add(run, "here", args.cell)
         if args.background:
+            if self._chosen.keep_alive:
+                self._session.keep_alive()
             return run
         with self._progress() as progress:
             return attend(run, progress)

@@ -44,6 +44,8 @@ class ProviderLines:
         if running is not None:
             url = running.snapshot().marketplace_url
             print(f"A provider runs already, for {url}: this is it.")  # noqa: T201 - an answer
+            if args.keep_alive:
+                self._session.keep_alive()
             return running
         url = self._session.marketplace_url(args.marketplace)
         settings = Settings(

@@ -120,8 +120,13 @@ class Session:
         """
         self._provider = provider.start()
         if keep_alive:
-            self._keep_alive = KeepAlive(self._kernel, self._working, self._chosen.keep_alive_s)
+            self.keep_alive()
         return provider
+
+    def keep_alive(self) -> None:
+        """Keep an idle server from ending this kernel, as long as jobs run."""
+        if self._keep_alive is None:
+            self._keep_alive = KeepAlive(self._kernel, self._working, self._chosen.keep_alive_s)
 
     def _working(self) -> bool:
         """Whether a job runs for this notebook, a stranger's or one of its own cells."""

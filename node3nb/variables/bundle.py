@@ -130,10 +130,11 @@ def _content(directory: str, room: Room, name: Any, most: int | None = None) -> 
         descriptor = _open(directory, name)
     except (OSError, ValueError):
         raise Uncarried("is not there, or is no plain file") from None
+    facts = os.fstat(descriptor)
+    if not stat.S_ISREG(facts.st_mode) or facts.st_nlink > 1:
+        os.close(descriptor)
+        raise Uncarried("is no plain file, or has a second name")
     with open(descriptor, "rb") as file:
-        facts = os.fstat(descriptor)
-        if not stat.S_ISREG(facts.st_mode) or facts.st_nlink > 1:
-            raise Uncarried("is no plain file, or has a second name")
         size = facts.st_size
         if most is not None and size > most:
             raise Uncarried(f"is more than {most >> 20} MiB of plain values")

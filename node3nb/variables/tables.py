@@ -148,7 +148,7 @@ def _restored(told: dict[str, Any], table: Any, plain: Decoder) -> Any:
         index = pandas.RangeIndex(*map(int, told["index"]), name=levels[0])
     if table.num_columns and len(index) != table.num_rows:
         raise Uncarried("is a table whose index is shorter or longer than its columns")
-    content = {at: column.array for at, column in enumerate(every[:count])}
+    content = {at: column.set_axis(index) for at, column in enumerate(every[:count])}
     frame = pandas.DataFrame(content, index=index)
     frame.columns = _header(pandas, plain, names, labels, dtype)
     return frame

@@ -29,8 +29,12 @@ class Reply:
     status: str = ""
     error: str = ""
     streams: dict[str, str] = field(default_factory=dict)
-    #: What was displayed, as `mime type: content`, in order.
+    #: What was displayed and not taken away, as `mime type: content`, in order.
     shown: list[dict[str, Any]] = field(default_factory=list)
+    #: Displays that took the place of earlier ones, in order.
+    updates: list[dict[str, Any]] = field(default_factory=list)
+    #: How often everything displayed was taken away.
+    cleared: int = 0
 
     @property
     def stdout(self) -> str:
@@ -52,6 +56,12 @@ class Reply:
             self.streams[content["name"]] = heard + content["text"]
         elif kind in {"execute_result", "display_data"}:
             self.shown.append(content["data"])
+        elif kind == "update_display_data":
+            self.updates.append(content["data"])
+        elif kind == "clear_output":
+            self.cleared += 1
+            self.shown.clear()
+            self.streams.clear()
         elif kind == "error":
             self.error = f"{content['ename']}: {content['evalue']}"
 
@@ -69,25 +79,48 @@ class Cell:
 class Kernel:
     """One kernel and a client of it."""
 
-    def __init__(self, manager: KernelManager) -> None:
-        self.manager = manager
-        self.client: BlockingKernelClient = manager.client()
+    def __init__(self, client: BlockingKernelClient, manager: KernelManager | None = None) -> None:
+        self._manager = manager
+        self.client = client
         self.client.start_channels()
         self.client.wait_for_ready(timeout=START_S)
+
+    @classmethod
+    def reached_by(cls, connection_file: str) -> Kernel:
+        """Return a kernel that somebody else has started."""
+        client = BlockingKernelClient(connection_file=connection_file)
+        client.load_connection_file()
+        return cls(client)
+
+    @property
+    def manager(self) -> KernelManager:
+        """What started it and may end it."""
+        assert self._manager is not None, "somebody else has started this kernel"
+        return self._manager
 
     @property
     def pid(self) -> int:
         return int(self.manager.provisioner.process.pid)
 
-    def begin(self, code: str) -> Cell:
-        """Start a cell and return once the kernel has taken it up."""
-        cell = Cell(self.client.execute(code))
+    def begin(self, code: str, *, watched: bool = True) -> Cell:
+        """Start a cell and return once the kernel has taken it up.
+
+        Parameters
+        ----------
+        watched
+            Whether a person could type; for a program that runs a notebook nobody can.
+        """
+        cell = Cell(self.client.execute(code, allow_stdin=watched))
         self._hear(cell, lambda kind, _: kind == "execute_input")
         return cell
 
     def await_printed(self, cell: Cell, text: str) -> None:
         """Wait until a cell that was started has printed something."""
         self._hear(cell, lambda *_: text in cell.reply.stdout)
+
+    def await_updates(self, cell: Cell, count: int) -> None:
+        """Wait until a cell that was started has changed what it displays so often."""
+        self._hear(cell, lambda *_: len(cell.reply.updates) >= count)
 
     def finish(self, cell: Cell) -> Reply:
         """Wait for the end of a cell that was started."""
@@ -138,11 +171,11 @@ class Kernel:
 
 
 @contextlib.contextmanager
-def kernel(home: Path) -> Iterator[Kernel]:
-    """Start a kernel of this very Python whose every file lies below `home`."""
+def kernel(home: Path, python: str = sys.executable) -> Iterator[Kernel]:
+    """Start a kernel of this very Python, or of another, whose every file lies below `home`."""
     spec = home / "kernels" / "under_test"
     spec.mkdir(parents=True)
-    argv = [sys.executable, "-m", "ipykernel_launcher", "-f", "{connection_file}"]
+    argv = [python, "-m", "ipykernel_launcher", "-f", "{connection_file}"]
     told = {"argv": argv, "display_name": "under test", "language": "python"}
     (spec / "kernel.json").write_text(json.dumps(told))
     manager = KernelManager(
@@ -154,11 +187,12 @@ def kernel(home: Path) -> Iterator[Kernel]:
         transport="ipc",
         ip=str(home / "k"),
     )
-    manager.start_kernel(env={**os.environ, "IPYTHONDIR": str(home / "ipython")}, cwd=str(home))
+    env = {**os.environ, "IPYTHONDIR": str(home / "ipython"), "NODE3_HOME": str(home)}
+    manager.start_kernel(env=env, cwd=str(home))
     with contextlib.ExitStack() as ending:
         ending.callback(manager.cleanup_resources)
         ending.callback(_kill, manager)
-        kernel = Kernel(manager)
+        kernel = Kernel(manager.client(), manager)
         ending.callback(kernel.client.stop_channels)
         yield kernel
 
