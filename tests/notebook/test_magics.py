@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import re
+from pathlib import Path
+
 import psutil
 import pytest
 from support.kernel_cells import Cells
@@ -54,6 +57,12 @@ def test_help_stands_for_every_subcommand(cells: Cells) -> None:
             cells.run(f"%node3 {command.name} {asked}")
             assert cells.stdout.startswith(f"usage: {command.prog} [-h]")
             assert command.does in cells.stdout
+
+
+def test_the_documentation_tells_every_subcommand() -> None:
+    page = (Path(__file__).parents[2] / "docs" / "notebook.md").read_text()
+    told = re.findall(r"^\| `(%+node3 \w+)` \| ([^|]*) \|$", page, re.MULTILINE)
+    assert told == [(command.prog, command.does) for command in COMMANDS.values()]
 
 
 @pytest.mark.parametrize(

@@ -16,9 +16,11 @@ from node3nb.agent.journal import Entry
 from node3nb.agent.records import JobSummary, ProviderState, Snapshot
 from node3nb.errors import ConfigError
 from node3nb.jobs import ExitReason, Isolation, JobResult, JobState, OutputFile, Usage
+from node3nb.marketplace.protocol import JobView
 from node3nb.notebook import page, shown
-from node3nb.notebook.answers import Logs, Why
+from node3nb.notebook.answers import Logs, Outputs, Why
 from node3nb.notebook.jobs_list import Jobs
+from node3nb.notebook.submitted import SubmittedJob
 
 #: Markup, an escape sequence, a bell, a line that overwrites another, a text that runs backwards.
 HOSTILE = "</pre><script>alert(1)</script>\x1b[2J\x07one\rtwo\u202egpj.exe\u2028\x85\ud800"
@@ -29,7 +31,7 @@ RESULT = JobResult(
     state=JobState.FAILED,
     reason=ExitReason.OUT_OF_MEMORY,
     message=f"It is {HOSTILE}",
-    executor="native",
+    executor=f"native{HOSTILE}",
     isolation=Isolation.LIMITS,
     started_at="2026-01-01T00:00:00+00:00",
     wall_s=1.5,
@@ -69,9 +71,25 @@ NOW = Snapshot(
 WHY = Why(ProviderState.PAUSED, HOSTILE, (Entry("2026-01-01T00:00:00.000+00:00", True, HOSTILE),))
 
 
+class HostileMarketplace:
+    """What a marketplace tells of a job, in its own words."""
+
+    url = f"http://127.0.0.1:1/{HOSTILE}"
+
+    def job(self, job_id: str) -> JobView:
+        return JobView(
+            job_id=job_id, status=HOSTILE, agent_id=HOSTILE, error_message=HOSTILE, final=False
+        )
+
+
+SUBMITTED = SubmittedJob(HostileMarketplace(), HOSTILE)
+SUBMITTED.view()
+OUTPUTS = Outputs(HOSTILE, (OutputFile(HOSTILE, 1, HOSTILE),) * 500)
+
+
 @pytest.mark.parametrize(
     "value",
-    [RESULT, NOW, Jobs([JOB]), Logs("a", HOSTILE, HOSTILE), WHY],
+    [SUBMITTED, OUTPUTS, RESULT, NOW, Jobs([JOB]), Logs("a", HOSTILE, HOSTILE), WHY],
     ids=lambda v: type(v).__name__,
 )
 def test_nothing_a_stranger_wrote_acts(cells: Cells, value: object) -> None:
@@ -90,8 +108,12 @@ def test_a_text_is_made_inert_and_stays_readable() -> None:
     assert inert_text.line("x" * 200) == "x" * 119 + "…"
 
 
+def _plain(**changes: object) -> JobResult:
+    return dataclasses.replace(RESULT, executor="native", **changes)
+
+
 def test_a_result_says_how_it_ended_and_what_it_took(cells: Cells) -> None:
-    text, html = cells.shown(dataclasses.replace(RESULT, message="It is over.", stdout="hi\n"))
+    text, html = cells.shown(_plain(message="It is over.", stdout="hi\n"))
 
     assert text.startswith("Job 0123456789ab failed (out of memory). It is over.\nstdout:\n  hi\n")
     assert text.endswith(
