@@ -43,12 +43,19 @@ class ScriptMissing(Exception):
     """The command names a script that is neither in the job's directory nor in its input."""
 
 
-def resolve(spec: JobSpec, workspace: Workspace, view: View) -> tuple[str, ...]:
+def resolve(
+    spec: JobSpec, workspace: Workspace, view: View, python: str = sys.executable
+) -> tuple[str, ...]:
     """Return program and arguments as they are executed where the job has that view.
 
-    `python` and `python3` become the provider's own interpreter.  The script that follows, or
-    a program given by its path, is looked for in the job's directory and in its input; a path
-    below `/input` or `/job` means that directory, wherever it is.
+    `python` and `python3` become the interpreter, by default the provider's own.  The script that
+    follows, or a program given by its path, is looked for in the job's directory and in its
+    input; a path below `/input` or `/job` means that directory, wherever it is.
+
+    Parameters
+    ----------
+    python
+        The interpreter; empty leaves the name to whoever executes it.
 
     Raises
     ------
@@ -61,17 +68,18 @@ def resolve(spec: JobSpec, workspace: Workspace, view: View) -> tuple[str, ...]:
     position = _script_position(arguments)
     if position is not None:
         arguments[position] = _script(arguments[position], workspace, view)
-    return (sys.executable, *arguments)
+    return (python or program, *arguments)
 
 
 def environment(spec: JobSpec, view: View) -> dict[str, str]:
     """Return a job's whole environment; nothing of the provider's own is in it."""
-    given = {
-        "PATH": f"{os.path.dirname(sys.executable)}:{SYSTEM_PATH}",
-        "LANG": "C.UTF-8",
-        "HOME": view.job,
-        "TMPDIR": view.tmp,
-    }
+    path = {"PATH": f"{os.path.dirname(sys.executable)}:{SYSTEM_PATH}"}
+    return path | added_environment(spec, view)
+
+
+def added_environment(spec: JobSpec, view: View) -> dict[str, str]:
+    """Return what a job's environment has wherever it runs; where programs are is not in it."""
+    given = {"LANG": "C.UTF-8", "HOME": view.job, "TMPDIR": view.tmp}
     ours = {
         "JOB_ID": spec.job_id,
         "INPUT_DIR": view.input,

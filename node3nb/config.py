@@ -7,6 +7,7 @@ import os
 import stat
 import tempfile
 from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -22,10 +23,28 @@ KEY_VARIABLES = {
 }
 #: Marketplace asked when none is named.
 DEFAULT_MARKETPLACE = "http://127.0.0.1:8000"
-#: Where a container engine listens unless told otherwise.
-DOCKER_SOCKET = Path("/var/run/docker.sock")
 #: Longest path of a unix socket, in bytes, that every system takes (unix(7): 108; macOS: 104).
 MAX_SOCKET_PATH = 100
+
+
+@dataclass(frozen=True, slots=True)
+class EngineHints:
+    """Where the environment says that container engines may be found."""
+
+    #: Engine the owner named, as a URL; empty for none.
+    docker_host: str = ""
+    #: Context the owner named; empty for the current one.
+    docker_context: str = ""
+    #: Directory of Docker's own settings.
+    docker_config: Path = Path("/nonexistent")
+    #: Directory of the user's sockets; None for none.
+    runtime_dir: Path | None = None
+    #: The user's home directory.
+    home: Path = Path("/nonexistent")
+    #: Root of the paths of the system's own sockets.
+    root: Path = Path("/")
+    #: Where programs are looked for.
+    program_path: str = ""
 
 
 def state_dir() -> Path:
@@ -50,6 +69,16 @@ def outbox_dir() -> Path:
 def ledger_file() -> Path:
     """Return the file of what has been earned."""
     return state_dir() / "ledger.sqlite"
+
+
+def container_locks_dir() -> Path:
+    """Return the directory of the locks that tell which providers' containers are in use."""
+    return _private(state_dir() / "containers")
+
+
+def pulled_images_file() -> Path:
+    """Return where the images are noted that were pulled for jobs."""
+    return container_locks_dir() / "images.json"
 
 
 def control_dir() -> Path:
@@ -86,9 +115,18 @@ def marketplace_url(given: str | None) -> str:
     return given or os.environ.get("NODE3_MARKETPLACE") or DEFAULT_MARKETPLACE
 
 
-def engine_may_be_there() -> bool:
-    """Return whether a container engine is named, or has its socket in the usual place."""
-    return "DOCKER_HOST" in os.environ or DOCKER_SOCKET.exists() or os.name != "posix"
+def engine_hints() -> EngineHints:
+    """Return what the environment says of container engines."""
+    home = Path.home()
+    runtime = os.environ.get("XDG_RUNTIME_DIR")
+    return EngineHints(
+        docker_host=os.environ.get("DOCKER_HOST", ""),
+        docker_context=os.environ.get("DOCKER_CONTEXT", ""),
+        docker_config=Path(os.environ.get("DOCKER_CONFIG") or home / ".docker"),
+        runtime_dir=Path(runtime) if runtime else None,
+        home=home,
+        program_path=os.environ.get("PATH", os.defpath),
+    )
 
 
 def key(kind: str, url: str, keys_file: Path | None = None) -> str:

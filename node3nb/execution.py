@@ -59,16 +59,27 @@ class Performed:
 
 
 def execute(
-    spec: JobSpec, executor: Executor, workspace: Workspace, transfer: Transfer, keeper: Keeper
+    spec: JobSpec,
+    executor: Executor,
+    workspace: Workspace,
+    transfer: Transfer,
+    keeper: Keeper,
+    *,
+    why: str = "",
 ) -> JobResult:
     """Run one job of a marketplace to its end and send its outputs.
+
+    Parameters
+    ----------
+    why
+        Why it runs on that executor, for its result.
 
     Raises
     ------
     UploadError, TransferCancelled
         The outputs could not be sent now; the keeper has them.
     """
-    performed = perform(spec, executor, workspace, transfer.stage, keeper)
+    performed = perform(spec, executor, workspace, transfer.stage, keeper, why=why)
     archive = keeper.keep(performed.result, performed.archive)
     if archive is not None:
         keeper.state(JobState.UPLOADING)
@@ -78,9 +89,22 @@ def execute(
 
 
 def perform(
+    spec: JobSpec,
+    executor: Executor,
+    workspace: Workspace,
+    stage: Stage,
+    reporter: Reporter,
+    *,
+    why: str = "",
+) -> Performed:
+    """Stage, run and collect; whatever goes wrong is in the result, and why it ran there."""
+    performed = _perform(spec, executor, workspace, stage, reporter)
+    return replace(performed, result=replace(performed.result, why=why))
+
+
+def _perform(
     spec: JobSpec, executor: Executor, workspace: Workspace, stage: Stage, reporter: Reporter
 ) -> Performed:
-    """Stage, run and collect; whatever goes wrong is in the result."""
     reporter.state(JobState.STAGING)
     try:
         workspace.write_files(spec)

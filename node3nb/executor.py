@@ -60,6 +60,9 @@ class Reporter(Protocol):
     def usage(self, memory_bytes: int, cpu_s: float) -> None:
         """Take note of what the running job uses now."""
 
+    def note(self, text: str) -> None:
+        """Take note of a step of its preparation, in a sentence for the owner."""
+
 
 class SilentReporter:
     """A reporter nobody listens to."""
@@ -73,14 +76,17 @@ class SilentReporter:
     def usage(self, memory_bytes: int, cpu_s: float) -> None:
         """Take note of nothing."""
 
+    def note(self, text: str) -> None:
+        """Take note of nothing."""
+
 
 class Executor(Protocol):
     """Runs one job's command in its workspace; called from many threads at once."""
 
     name: str
 
-    def available(self) -> Availability:
-        """Return whether it can run jobs now."""
+    def available(self, spec: JobSpec | None = None) -> Availability:
+        """Return whether it can run jobs now, or this one where that makes a difference."""
 
     def run(self, spec: JobSpec, workspace: Workspace, reporter: Reporter) -> JobResult:
         """Run the command to its end and return how it ended.
@@ -110,14 +116,25 @@ class Choice:
     isolation: Isolation | None = None
 
 
-def choose(spec: JobSpec, executors: Sequence[Executor]) -> Choice:
-    """Return the first executor, in the owner's order, that meets what the job requires."""
-    reasons = []
-    for executor in executors:
-        availability = executor.available()
+def choose(spec: JobSpec, executors: Sequence[Executor], *, prefer_native: bool = False) -> Choice:
+    """Return the first executor, in the owner's order, that meets what the job requires.
+
+    Parameters
+    ----------
+    spec
+        The job.
+    executors
+        What there is, the owner's first choice first.
+    prefer_native
+        Whether the native one comes first for this job.
+    """
+    reasons: list[str] = []
+    order = sorted(executors, key=lambda each: prefer_native and each.name != "native")
+    for executor in order:
+        availability = executor.available(spec)
         shortfall = _shortfall(spec, availability)
         if not shortfall:
-            why = f"{executor.name}: {availability.reason}"
+            why = " ".join([f"{executor.name}: {availability.reason}", *reasons])
             return Choice(executor, why, availability.isolation)
         reasons.append(f"{executor.name}: {shortfall}")
     return Choice(None, " ".join(reasons) or "No executor is turned on; allow native execution.")

@@ -161,6 +161,10 @@ class Usage:
     written_bytes: int = 0
     #: Most processes alive at one time.
     peak_processes: int = 0
+    #: Bytes read from devices; 0 where that is not measured.
+    io_read_bytes: int = 0
+    #: Bytes written to devices; 0 where that is not measured.
+    io_written_bytes: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -193,6 +197,10 @@ class JobResult:
     signal: int | None = None
     #: Executor that ran it: native or container; empty when none did.
     executor: str = ""
+    #: Why it went there, in a sentence.
+    why: str = ""
+    #: Image it ran in, by its digest where the engine knows that; empty without a container.
+    image: str = ""
     #: Isolation level it really ran at; None when it did not run.
     isolation: Isolation | None = None
     #: What kept the tree below its memory limit: cgroup, monitor, engine; empty for no run.

@@ -66,7 +66,9 @@ def run_here(
             if opened is not None:
                 opened(place)
             stage = _CopyStage(input_dir)
-            performed = perform(spec, choice.executor, place, stage, reporter or SilentReporter())
+            performed = perform(
+                spec, choice.executor, place, stage, reporter or SilentReporter(), why=choice.why
+            )
             result = performed.result if ended is None else ended(performed.result, place)
             if output_dir is not None:
                 _copy_outputs(result, place, output_dir)

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import datetime as dt
 import math
 import os
 import threading
 import time
-from collections.abc import Iterator
 
-from node3nb import command_line, config
+from node3nb import accounts, command_line, config
 from node3nb.errors import IsolationError, UnsupportedPlatformError
 from node3nb.executor import Availability, Reporter, too_little
 from node3nb.files.workspace import Workspace
@@ -19,13 +17,9 @@ from node3nb.jobs import (
     Isolation,
     JobResult,
     JobSpec,
-    JobState,
     Start,
-    Usage,
     failure,
 )
-from node3nb.supervisor.capped_log import NOTE_BYTES
-from node3nb.supervisor.frames import Frame
 from node3nb.supervisor.orders import Order
 from node3nb.supervisor.sandbox.plan import gpu_devices
 from node3nb.supervisor_client import SupervisorClient
@@ -56,8 +50,9 @@ class NativeExecutor:
         self._lock = threading.Lock()
         self._client: SupervisorClient | None = None
 
-    def available(self) -> Availability:
+    def available(self, spec: JobSpec | None = None) -> Availability:
         """Return whether native jobs run here, and at which level."""
+        del spec
         if not _supported():
             return Availability(self.name, available=False, reason=str(UnsupportedPlatformError()))
         ready = self._supervisor().ready
@@ -106,8 +101,16 @@ class NativeExecutor:
         with client.run(_order(spec, workspace, (argv, env), asked_ns)) as events:
             if reporter.cancelled.is_set():
                 client.cancel(spec.job_id)
-            ended = _follow(events, reporter)
-        return _result(spec, workspace, client.ready, ended)
+            ended = accounts.follow(events, reporter)
+        return accounts.result(
+            spec,
+            workspace,
+            ended,
+            executor=self.name,
+            isolation=Isolation(client.ready["isolation"]),
+            memory_enforced_by=client.ready["memory_enforced_by"],
+            layers=tuple(ended.get("layers", ())),
+        )
 
     def cancel(self, job_id: str) -> None:
         """Ask for the end of one job; one that is not here is no error."""
@@ -192,60 +195,3 @@ def _area(workspace: Workspace) -> str:
     """Return the directory below which the next jobs will have theirs too, as far as is known."""
     usual = config.work_dir()
     return str(usual if usual in workspace.root.parents else workspace.root.parent)
-
-
-def _follow(events: Iterator[Frame], reporter: Reporter) -> Frame:
-    """Pass on what happens and return the last message, the job's account."""
-    frame: Frame = {}
-    for frame in events:
-        if frame["event"] == "started":
-            reporter.state(JobState.RUNNING)
-        elif frame["event"] == "usage":
-            reporter.usage(frame["memory_bytes"], frame["cpu_s"])
-    return frame
-
-
-def _result(spec: JobSpec, workspace: Workspace, ready: Frame, ended: Frame) -> JobResult:
-    reason = ExitReason(ended["reason"])
-    return JobResult(
-        job_id=spec.job_id,
-        state=_state(reason, ended["exit_code"]),
-        reason=reason,
-        message=ended["message"],
-        exit_code=ended["exit_code"],
-        signal=ended["signal"],
-        executor=NativeExecutor.name,
-        isolation=Isolation(ready["isolation"]),
-        memory_enforced_by=ready["memory_enforced_by"],
-        layers=tuple(ended.get("layers", ())),
-        started_at=_iso(ended["started_at"]),
-        wall_s=ended["wall_s"],
-        startup_ms=ended["startup_ms"],
-        usage=Usage(
-            cpu_s=ended["cpu_s"],
-            peak_memory_bytes=ended["peak_memory_bytes"],
-            written_bytes=ended["written_bytes"],
-            peak_processes=ended["peak_processes"],
-        ),
-        stdout=_log(spec, workspace, "stdout"),
-        stderr=_log(spec, workspace, "stderr"),
-        stdout_truncated=ended["stdout_truncated"],
-        stderr_truncated=ended["stderr_truncated"],
-    )
-
-
-def _log(spec: JobSpec, workspace: Workspace, stream: str) -> str:
-    most = spec.limits.log_bytes + NOTE_BYTES
-    return workspace.read_log(stream, most).decode("utf-8", "replace")
-
-
-def _state(reason: ExitReason, exit_code: int | None) -> JobState:
-    if reason is ExitReason.CANCELLED:
-        return JobState.CANCELLED
-    succeeded = reason is ExitReason.EXITED and exit_code == 0
-    return JobState.COMPLETED if succeeded else JobState.FAILED
-
-
-def _iso(seconds: float) -> str | None:
-    """Return a time since the epoch as ISO 8601 in UTC; 0 is never."""
-    return dt.datetime.fromtimestamp(seconds, dt.UTC).isoformat() if seconds else None

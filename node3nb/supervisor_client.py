@@ -14,11 +14,14 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from node3nb.errors import ExecutorError, SupervisorLost
+from node3nb.supervisor.containers.orders import ContainerOrder
 from node3nb.supervisor.frames import Frame, FrameReader, encode
 from node3nb.supervisor.orders import Order
 
 #: The program that is the supervisor.
 PROGRAM = Path(__file__).parent / "supervisor" / "__main__.py"
+#: The program that owns containers.
+CONTAINERS_PROGRAM = PROGRAM.parent / "containers" / "__main__.py"
 #: Seconds a supervisor gets to report for duty.
 READY_S = 30.0
 #: Seconds it gets to end its jobs and itself.
@@ -38,6 +41,10 @@ class SupervisorClient:
         Level to stay at or below; None takes the strongest there is.
     preload
         Modules the warm Python imports ahead.
+    program
+        What is started.
+    wanted
+        What it is told first; None tells the three above.
 
     Raises
     ------
@@ -48,12 +55,18 @@ class SupervisorClient:
     """
 
     def __init__(
-        self, area: str, isolation: str | None = None, preload: tuple[str, ...] = ()
+        self,
+        area: str,
+        isolation: str | None = None,
+        preload: tuple[str, ...] = (),
+        *,
+        program: Path = PROGRAM,
+        wanted: Frame | None = None,
     ) -> None:
         self._socket, theirs = socket.socketpair()
         with theirs:
             self._process = subprocess.Popen(
-                self._command(theirs.fileno()),
+                self._command(program, theirs.fileno()),
                 stdin=subprocess.DEVNULL,
                 stdout=subprocess.DEVNULL,
                 stderr=subprocess.DEVNULL,
@@ -68,13 +81,13 @@ class SupervisorClient:
         self._first: _Inbox = queue.SimpleQueue()
         _forget_in_forks(self)
         threading.Thread(target=self._listen, name="node3nb-supervisor", daemon=True).start()
-        self._send(_wanted(area, isolation, preload))
+        self._send(wanted or _wanted(area, isolation, preload))
         #: What the supervisor said when it reported for duty.
         self.ready = self._await_ready()
 
     @staticmethod
-    def _command(fd: int) -> list[str]:
-        return [sys.executable, "-I", "-S", str(PROGRAM), str(fd), str(os.getpid())]
+    def _command(program: Path, fd: int) -> list[str]:
+        return [sys.executable, "-I", "-S", str(program), str(fd), str(os.getpid())]
 
     @property
     def alive(self) -> bool:
@@ -87,7 +100,7 @@ class SupervisorClient:
         return int(self.ready["pid"])
 
     @contextlib.contextmanager
-    def run(self, order: Order) -> Iterator[Iterator[Frame]]:
+    def run(self, order: Order | ContainerOrder) -> Iterator[Iterator[Frame]]:
         """Have one job run; gives what happens to it, up to and with its end.
 
         Raises
@@ -110,6 +123,11 @@ class SupervisorClient:
         """Ask for the end of one job; one that is not here is no error."""
         with contextlib.suppress(SupervisorLost):
             self._send({"op": "cancel", "job": job_id})
+
+    def meet_engine(self, socket_path: str) -> None:
+        """Have the containers of providers that live no more removed from an engine."""
+        with contextlib.suppress(SupervisorLost):
+            self._send({"op": "engine", "engine": socket_path})
 
     def close(self) -> None:
         """End the supervisor and with it every job, and wait until they are gone."""

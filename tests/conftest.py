@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-pytest_plugins = ["support.transfer_fixtures"]
+pytest_plugins = ["support.engine_fixtures", "support.transfer_fixtures"]
 
 
 def pytest_configure() -> None:

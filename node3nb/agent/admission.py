@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 from node3nb.agent.quota import LiveQuota
 from node3nb.agent.settings import Settings
+from node3nb.containers.policy import is_plain_python
 from node3nb.errors import ConfigError, JobRefused
 from node3nb.executor import Executor, choose, not_stopped_at
 from node3nb.jobs import GIB, Isolation, JobSpec, Network
@@ -49,10 +50,23 @@ class Admission:
         self._executors = executors
         self._gpu_memory = gpu_memory
         self._offering = Offering([], None)
+        #: Those that are good enough for the marketplace that is served.
+        self._fit = list(executors)
 
     def offering(self) -> Offering:
         """Return what `check_executors` found."""
         return self._offering
+
+    def refresh(self) -> None:
+        """Find out anew what runs jobs here: an engine may have come or gone."""
+        found = [executor.available() for executor in self._fit]
+        usable = [each for each in found if each.isolation is not None]
+        if not usable:
+            self._offering = Offering([], None)
+            return
+        best = max(usable, key=lambda each: each.isolation.strength if each.isolation else -1)
+        names = [each.executor for each in usable]
+        self._offering = Offering(names, best.isolation, not_stopped_at(best))
 
     def check_executors(self, marketplace_url: str) -> None:
         """Find out what runs jobs here, and whether it is good enough for strangers' ones.
@@ -67,12 +81,12 @@ class Admission:
         if not usable:
             reasons = " ".join(f"{each.executor}: {each.reason}" for each in found)
             raise ConfigError(f"Nothing here can run jobs. {reasons}".strip())
-        best = max(usable, key=lambda each: each.isolation.strength if each.isolation else -1)
-        strongest = best.isolation
-        names = [each.executor for each in usable]
-        self._offering = Offering(names, strongest, not_stopped_at(best))
-        local = is_loopback(host_of(marketplace_url))
-        if strongest is Isolation.LIMITS and not local and not self._settings.allow_weak_isolation:
+        trusted = is_loopback(host_of(marketplace_url)) or self._settings.allow_weak_isolation
+        weak = {each.executor for each in usable if each.isolation is Isolation.LIMITS}
+        if not trusted:
+            self._fit = [each for each in self._executors if each.name not in weak]
+        self.refresh()
+        if not self._offering.executors:
             raise ConfigError(
                 "Jobs would run at isolation level limits, which is not for strangers; if you "
                 "trust all who submit there, say allow_weak_isolation=True "
@@ -91,7 +105,9 @@ class Admission:
         self._check_room(spec, running)
         if spec.requirements.network is Network.HOST and not self._settings.allow_host_network:
             raise JobRefused("It asks for the host's network; allow_host_network is off.")
-        choice = choose(spec, self._executors)
+        plain = not spec.requirements.container and is_plain_python(spec.image)
+        prefer_native = plain and self._settings.containers.prefer_native
+        choice = choose(spec, self._fit, prefer_native=prefer_native)
         if choice.executor is None:
             raise JobRefused(choice.why)
         return Admitted(choice.executor, choice.why, choice.isolation)

@@ -15,6 +15,6 @@ Engine = Executor | Literal["auto"] | None
 
 def executors(engine: Engine, native: bool, settings: Settings) -> tuple[Executor, ...]:
     """Return the executors in the order they are tried: a container first."""
-    container = DockerManager() if engine == "auto" else engine
+    container = DockerManager(settings.containers) if engine == "auto" else engine
     ours = NativeExecutor(settings.isolation, settings.preload) if native else None
     return tuple(executor for executor in (container, ours) if executor is not None)

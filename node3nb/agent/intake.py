@@ -87,6 +87,7 @@ class Intake:
             self._courier.look()
             self._common.standing.poke()
         free = max(self._quota.now.slots - len(self._common.book.running()), 1)
+        await self._common.threads.call(self._admission.refresh)
         has = self._admission.offering()
         polling = self._polling.poll
         offers = await self._common.threads.call(polling, free, has.isolation, has.executors)

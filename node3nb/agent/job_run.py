@@ -64,13 +64,18 @@ class JobRun:
         """Take note of what the running job uses now."""
         self._record.memory_bytes, self._record.cpu_s = memory_bytes, cpu_s
 
+    def note(self, text: str) -> None:
+        """Tell the owner of a step of the job's preparation."""
+        self._means.journal.note(f"Job {self._record.spec.job_id}: {text}")
+
     def run(self, directory: Path) -> JobResult:
         """Run the job in a workspace below `directory` and return how it ended."""
         spec = self._record.spec
         try:
             with workspace.temporary(directory, spec.job_id) as place:
                 self._record.workspace = place
-                execute(spec, self._record.executor, place, self._means.transfer, self)
+                why, executor = self._record.why, self._record.executor
+                execute(spec, executor, place, self._means.transfer, self, why=why)
         except Exception as error:  # noqa: BLE001 - whatever it is, the job has to end
             self._means.journal.trouble(f"Job {spec.job_id}: {_words(error)}")
             if self.result is None:

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
+from node3nb.containers.policy import ContainerPolicy
 from node3nb.errors import ConfigError
 from node3nb.hardware import Machine
 from node3nb.job_checks import MAX_BYTES, printable
@@ -69,6 +70,8 @@ class Settings:
     preload: tuple[str, ...] = ()
     #: Whether a job that asks for the host's network gets it.
     allow_host_network: bool = False
+    #: What containers may do, and when they are used.
+    containers: ContainerPolicy = field(default_factory=ContainerPolicy)
 
     def __post_init__(self) -> None:
         for name, (least, most) in _COUNTS.items():

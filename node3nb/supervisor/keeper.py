@@ -11,7 +11,7 @@ import time
 from node3nb.supervisor import limits, tree, verdict
 from node3nb.supervisor.berth import Berth
 from node3nb.supervisor.frames import Channel
-from node3nb.supervisor.ladder import Ladder
+from node3nb.supervisor.ladder import Ladder, terminate
 from node3nb.supervisor.orders import Grant, Order
 from node3nb.supervisor.sandbox.setup import UNSTARTED
 from node3nb.supervisor.streams import Stream
@@ -125,7 +125,10 @@ class Keeper:
             self._cancel(now)
 
     def _cancel(self, now: float) -> None:
-        self._ladder.ask(Cause("cancelled", "The job was cancelled."), self._sandbox.main, now)
+        self._ladder.ask(Cause("cancelled", "The job was cancelled."), self._terminate, now)
+
+    def _terminate(self) -> None:
+        terminate(self._sandbox.main)
 
     def _measure(self, now: float) -> None:
         cause = self._watch.check(now) if self._started else None
@@ -136,7 +139,7 @@ class Keeper:
             self._ladder.kill(cause, now)
         elif now - (self._started or self._launched) > self._order.timeout_s:
             limit = f"The job ran longer than its limit of {self._order.timeout_s:g} s."
-            self._ladder.ask(Cause("timed_out", limit), self._sandbox.main, now)
+            self._ladder.ask(Cause("timed_out", limit), self._terminate, now)
         if now >= self._usage_due:
             self._usage_due = now + USAGE_S
             self._tell_usage()

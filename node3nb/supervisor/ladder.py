@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
+from collections.abc import Callable
 
 from node3nb.supervisor.watch import Cause
 
@@ -17,12 +18,12 @@ class Ladder:
         #: The first cause given; later ones change nothing.
         self.cause: Cause | None = None
 
-    def ask(self, cause: Cause, main: int, now: float) -> None:
-        """First rung: SIGTERM to the process group of the job's main process."""
+    def ask(self, cause: Cause, terminate: Callable[[], None], now: float) -> None:
+        """First rung: have the job sent its SIGTERM, once."""
         if self.cause is None:
             self.cause = cause
             self._deadline = now + self._grace_s
-            _terminate(main)
+            terminate()
 
     def kill(self, cause: Cause, now: float) -> None:
         """Last rung at once, also for a job that has been asked already."""
@@ -40,10 +41,11 @@ class Ladder:
         return self._deadline is not None and now >= self._deadline
 
 
-def _terminate(main: int) -> None:
-    """Ask the group, or the process alone in the instant before it has made its group.
+def terminate(main: int) -> None:
+    """Ask the process group of a job's main process.
 
-    A process that is stopped hears nothing before it is continued.
+    In the instant before it has made its group, the process is asked alone.  A process that is
+    stopped hears nothing before it is continued.
     """
     for send in (os.killpg, os.kill):
         try:

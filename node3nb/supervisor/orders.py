@@ -3,7 +3,23 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Protocol
+
+
+class Caps(Protocol):
+    """What a limit is named from, however the job is run."""
+
+    @property
+    def memory_bytes(self) -> int:
+        """Memory of the whole job, in bytes."""
+
+    @property
+    def disk_bytes(self) -> int:
+        """Bytes on disk in the writable directories."""
+
+    @property
+    def disk_files(self) -> int:
+        """Files and directories in the writable directories."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -22,27 +22,14 @@ from support.native_traces import Trace
 from node3nb import config
 
 KEYS = {
-    "job_id",
-    "state",
-    "reason",
-    "exit_code",
-    "signal",
-    "message",
-    "executor",
-    "isolation",
-    "memory_enforced_by",
-    "layers",
-    "started_at",
-    "wall_s",
-    "startup_ms",
-    "usage",
-    "stdout",
-    "stderr",
-    "stdout_truncated",
-    "stderr_truncated",
-    "outputs",
-}
-USAGE = {"cpu_s", "peak_memory_bytes", "written_bytes", "peak_processes"}
+    "job_id", "state", "reason", "exit_code", "signal", "message", "executor", "why", "image",
+    "isolation", "memory_enforced_by", "layers", "started_at", "wall_s", "startup_ms", "usage",
+    "stdout", "stderr", "stdout_truncated", "stderr_truncated", "outputs",
+}  # fmt: skip
+USAGE = {
+    "cpu_s", "peak_memory_bytes", "written_bytes", "peak_processes", "io_read_bytes",
+    "io_written_bytes",
+}  # fmt: skip
 EATS = "blocks = []\nwhile True: blocks.append(bytearray(8 << 20))"
 SLEEPS = "import time; print('begun', flush=True); time.sleep(600)"
 

@@ -42,6 +42,10 @@ class Listener:
         self.cancelled = threading.Event()
         self.running = threading.Event()
         self.usages: list[tuple[int, float]] = []
+        self.notes: list[str] = []
+
+    def note(self, text: str) -> None:
+        self.notes.append(text)
 
     def state(self, state: JobState) -> None:
         if state is JobState.RUNNING:

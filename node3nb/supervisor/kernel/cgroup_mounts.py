@@ -39,9 +39,14 @@ def own_v2(proc: str) -> str | None:
     return _own(proc, V2, "")
 
 
-def _own(proc: str, version: str, controller: str) -> str | None:
+def of_process(pid: int, controller: str, proc: str = "/proc") -> str | None:
+    """Return the directory of another process's group, by a controller of version 1 or by 2's."""
+    return _own(proc, V1, controller, str(pid)) or _own(proc, V2, "", str(pid))
+
+
+def _own(proc: str, version: str, controller: str, pid: str = "self") -> str | None:
     try:
-        group = _groups(proc).get(controller)
+        group = _groups(proc, pid).get(controller)
         mounts = _mounts(proc)
     except OSError:
         return None
@@ -53,10 +58,10 @@ def _own(proc: str, version: str, controller: str) -> str | None:
     return next((path for path in shown if path), None)
 
 
-def _groups(proc: str) -> dict[str, str]:
-    """Return the group of this process by controller; that of version 2 has none."""
+def _groups(proc: str, pid: str) -> dict[str, str]:
+    """Return the group of a process by controller; that of version 2 has none."""
     groups: dict[str, str] = {}
-    for line in _lines(f"{proc}/self/cgroup"):
+    for line in _lines(f"{proc}/{pid}/cgroup"):
         _, controllers, group = line.split(":", 2)
         groups |= dict.fromkeys(controllers.split(","), group)
     return groups

@@ -76,6 +76,11 @@ class Slot:
         fcntl.flock(self._lock, fcntl.LOCK_UN)
         os.close(self._lock)
 
+    def leave(self) -> None:
+        """Give the slot back although processes of the user may live: the next holder looks."""
+        fcntl.flock(self._lock, fcntl.LOCK_UN)
+        os.close(self._lock)
+
 
 def take(locks: str = LOCKS) -> Slot | None:
     """Return a slot that nobody holds and whose user has no process; None when there is none.

@@ -1,0 +1,109 @@
+"""A job, ordered from the process that owns containers, for one engine."""
+
+from __future__ import annotations
+
+import os
+
+from node3nb import command_line
+from node3nb.containers.engine import Engine
+from node3nb.containers.gpus import GpuGrant
+from node3nb.containers.images import Image
+from node3nb.files.workspace import Workspace
+from node3nb.jobs import JobSpec
+from node3nb.supervisor.containers.orders import ContainerOrder
+
+
+def order(
+    spec: JobSpec,
+    workspace: Workspace,
+    engine: Engine,
+    granted: tuple[Image, GpuGrant],
+    *,
+    prepare: bool,
+    asked_ns: int,
+) -> ContainerOrder:
+    """Return the order for a job.
+
+    Parameters
+    ----------
+    granted
+        Its image and its GPUs.
+    prepare
+        Whether a container may wait for the next such job.
+    asked_ns
+        When it was asked for, on the monotonic clock, in nanoseconds.
+
+    Raises
+    ------
+    ScriptMissing
+        Its command names a script that is not there.
+    """
+    image, grant = granted
+    view = command_line.View.of(workspace, mounted=True)
+    limits = spec.limits
+    return ContainerOrder(
+        job=spec.job_id,
+        engine=engine.socket,
+        image=image.id,
+        entrypoint=image.entrypoint,
+        volumes=image.volumes,
+        argv=_argv(spec, workspace, view, image),
+        env=command_line.added_environment(spec, view),
+        root=str(workspace.root),
+        input=str(workspace.input),
+        output=str(workspace.output),
+        work=str(workspace.job),
+        log=str(workspace.log),
+        network=str(spec.requirements.network),
+        user=_user(engine),
+        device_requests=grant.device_requests,
+        devices=grant.devices,
+        groups=grant.groups,
+        relabel=engine.selinux,
+        init=engine.init,
+        prepare=prepare and not spec.requirements.gpus,
+        same_kernel=engine.same_kernel,
+        cpus=limits.cpus,
+        memory_bytes=limits.memory_bytes,
+        disk_bytes=limits.disk_bytes,
+        disk_files=limits.disk_files,
+        timeout_s=limits.timeout_s,
+        processes=limits.processes,
+        log_bytes=limits.log_bytes,
+        grace_s=limits.grace_s,
+        asked_ns=asked_ns,
+    )
+
+
+def layers(engine: Engine) -> tuple[str, ...]:
+    """Return the protections a container of this engine has."""
+    layers = {
+        "container": True,
+        "seccomp": engine.seccomp,
+        "cgroup": True,
+        "no-capabilities": True,
+        "read-only-root": True,
+        "init": engine.init,
+        "rootless": engine.rootless,
+        "own-user": _user(engine) == "",
+    }
+    return tuple(name for name, on in layers.items() if on)
+
+
+def _argv(
+    spec: JobSpec, workspace: Workspace, view: command_line.View, image: Image
+) -> tuple[str, ...]:
+    """Return the command; what an entrypoint makes of it is the image's own business."""
+    if image.entrypoint:
+        return spec.command
+    return command_line.resolve(spec, workspace, view, python="")
+
+
+def _user(engine: Engine) -> str:
+    """Return as whom jobs run: the owner, who is user 0 inside a rootless engine's containers.
+
+    Empty for root: the supervisor takes a user that stands for no account.
+    """
+    if engine.rootless:
+        return "0:0"
+    return f"{os.getuid()}:{os.getgid()}" if os.getuid() else ""

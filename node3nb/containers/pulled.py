@@ -1,0 +1,76 @@
+"""The images that were pulled for jobs, with their last use, in a file of the owner's."""
+
+from __future__ import annotations
+
+import json
+import os
+import tempfile
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+
+@dataclass(frozen=True, slots=True)
+class Pulled:
+    """One image that is here because a job wanted it."""
+
+    #: Its id.
+    id: str
+    #: The name it was pulled by.
+    reference: str
+    #: Its size on disk, in bytes.
+    bytes: int
+    #: When a job last used it, in seconds since the epoch.
+    used_at: float
+
+
+class PulledImages:
+    """What one engine has pulled for jobs.
+
+    Parameters
+    ----------
+    path
+        The file, for all engines.
+    engine
+        Identity of this one.
+    """
+
+    def __init__(self, path: Path, engine: str) -> None:
+        self._path = path
+        self._engine = engine
+
+    def all(self) -> list[Pulled]:
+        """Return them, the longest unused first; what can't be read is none."""
+        found = []
+        for entry in self._read().get(self._engine) or []:
+            try:
+                found.append(Pulled(**entry))
+            except TypeError:
+                continue
+        return sorted(found, key=lambda each: each.used_at)
+
+    def note(self, image: Pulled) -> None:
+        """Remember an image, or its latest use."""
+        self._write([each for each in self.all() if each.id != image.id] + [image])
+
+    def forget(self, image_id: str) -> None:
+        """Strike out an image."""
+        self._write([each for each in self.all() if each.id != image_id])
+
+    def find(self, image_id: str) -> Pulled | None:
+        """Return an image by its id, if it was pulled for a job."""
+        return next((each for each in self.all() if each.id == image_id), None)
+
+    def _read(self) -> dict[str, Any]:
+        try:
+            content = json.loads(self._path.read_text(encoding="utf-8"))
+        except (OSError, ValueError, RecursionError):
+            return {}
+        return content if isinstance(content, dict) else {}
+
+    def _write(self, images: list[Pulled]) -> None:
+        content = self._read() | {self._engine: [asdict(each) for each in images]}
+        descriptor, part = tempfile.mkstemp(prefix=self._path.name, dir=self._path.parent)
+        with os.fdopen(descriptor, "w", encoding="utf-8") as file:
+            json.dump(content, file)
+        os.replace(part, self._path)

@@ -1,0 +1,1 @@
+"""Where a container engine may be, one module for each way to learn of one."""

@@ -1,0 +1,55 @@
+"""One executor of each kind, and a bench around it: native, Docker, Podman."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from support import needs
+from support.engines import PLAIN
+from support.native_jobs import Bench
+
+from node3nb import DockerManager
+from node3nb.containers.policy import ContainerPolicy
+from node3nb.executor import Executor
+
+#: What an owner's environment holds and no job may see.
+SECRET = "sk-owner-0123456789"
+KINDS = ("native", "docker", "podman")
+
+
+@pytest.fixture(scope="module", params=KINDS)
+def kind(request: pytest.FixtureRequest) -> str:
+    """The executor, and the engine behind it."""
+    chosen: str = request.param
+    return chosen
+
+
+@pytest.fixture(scope="module")
+def executor(kind: str, request: pytest.FixtureRequest) -> Iterator[Executor]:
+    os.environ["NODE3_TEST_SECRET"] = SECRET
+    made: Executor
+    if kind == "native":
+        made = needs.native(None)
+    else:
+        engine = request.getfixturevalue({"docker": "dockerd", "podman": "podman"}[kind])
+        made = DockerManager(ContainerPolicy(default_image=PLAIN), hints=engine.hints)
+        assert made.available().available
+    yield made
+    made.close()
+    if kind != "native":
+        assert engine.containers() == []
+    del os.environ["NODE3_TEST_SECRET"]
+
+
+@pytest.fixture(scope="module")
+def area(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Where the workspaces are: one directory, as a provider has, so that something waits."""
+    return tmp_path_factory.mktemp("area")
+
+
+@pytest.fixture
+def bench(executor: Executor, area: Path) -> Bench:
+    return Bench(executor, area)
