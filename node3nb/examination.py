@@ -21,7 +21,7 @@ def examine(isolation: Isolation | None = None) -> dict[str, Any]:
     isolation
         Native level to look at; None is the strongest there is.
     """
-    native, container = NativeExecutor(isolation), DockerManager()
+    native, container = NativeExecutor(isolation), DockerManager(prepare=False)
     try:
         choice = choose(JobSpec(command=("true",)), (container, native))
         executors = [container.available(), native.available()]
@@ -30,6 +30,8 @@ def examine(isolation: Isolation | None = None) -> dict[str, Any]:
         landlock = native.landlock if there else 0
     finally:
         native.close()
+        container.close()
+    engine = container.find().engine
     machine = hardware.machine()
     return {
         "version": __version__,
@@ -47,6 +49,7 @@ def examine(isolation: Isolation | None = None) -> dict[str, Any]:
         "missing": missing,
         "landlock": landlock,
         "not_stopped": list(not_stopped_at(executors[1])),
+        "engine": engine.facts() if engine else None,
         "executors": {each.executor: each.reason for each in executors},
     }
 
@@ -63,6 +66,7 @@ def told(found: dict[str, Any]) -> str:
         f"isolation  {found['isolation'] or 'none'}",
         f"memory     enforced by {found['memory_enforced_by'] or 'nothing'}",
         *(f"  {name:<11} {reason}" for name, reason in found["executors"].items()),
+        *_told_engine(found["engine"]),
         *(f"  {name:<11} on" for name in found["layers"]),
         *(f"  {name:<11} off: {reason}" for name, reason in found["missing"].items()),
         *(f"not stopped: a job may {told}." for told in found["not_stopped"]),
@@ -71,3 +75,18 @@ def told(found: dict[str, Any]) -> str:
     if found["isolation"] == Isolation.LIMITS:
         lines.append("Level limits does not keep a job from your files; it is not for strangers.")
     return "\n".join(lines)
+
+
+def _told_engine(facts: dict[str, Any] | None) -> list[str]:
+    """Return what the container engine says of itself, as one line."""
+    if facts is None:
+        return []
+    told = [
+        f"{facts['engine']} at {facts['socket']} ({facts['source']})",
+        "rootless" if facts["rootless"] else "as root",
+        f"control groups {facts['cgroup_version'] or 'of unknown version'}",
+        f"storage {facts['storage_driver']}",
+        f"GPUs by {', '.join(facts['gpu_runtimes']) or 'no runtime'}",
+        "seccomp on" if facts["seccomp"] else "seccomp off",
+    ]
+    return [f"engine     {', '.join(told)}"]

@@ -15,6 +15,7 @@ from node3nb import config, hardware
 from node3nb.agent.enrolment import UNCLAIMED
 from node3nb.agent.settings import Settings
 from node3nb.cli import options
+from node3nb.containers.policy import ContainerPolicy
 from node3nb.errors import ConfigError
 from node3nb.jobs import JobResult
 from node3nb.marketplace import consumer, process
@@ -85,7 +86,9 @@ def _market(scratch: Path) -> Iterator[MarketplaceClient]:
             )
         )
         slots = max(2, hardware.machine().cores // 2)
-        settings = Settings(max_concurrent_jobs=slots, poll_s=0.5)
+        settings = Settings(
+            max_concurrent_jobs=slots, poll_s=0.5, containers=ContainerPolicy(prefer_native=True)
+        )
         provider = Provider(market.url, agent.api_key, settings=settings).start()
         try:
             yield MarketplaceClient(

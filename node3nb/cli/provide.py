@@ -7,7 +7,7 @@ import sys
 
 from node3nb import inert_text
 from node3nb.agent.settings import Settings
-from node3nb.cli import connection, options
+from node3nb.cli import connection, containers, options
 from node3nb.errors import Node3Error
 from node3nb.provider import Provider
 
@@ -32,6 +32,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
         "--preload", action="append", default=[], metavar="MODULE", help="import it ahead, as numpy"
     )
     parser.add_argument("--no-native", action="store_true", help="run jobs in containers only")
+    containers.add_policy(parser)
     options.add_json(parser)
     parser.set_defaults(do=provide)
 
@@ -51,6 +52,7 @@ def provide(args: argparse.Namespace) -> int:
             allow_host_network=args.allow_host_network,
             isolation=options.isolation(args),
             preload=tuple(args.preload),
+            containers=containers.policy(args),
         ),
     ).start()
     try:

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import IO
 
 from node3nb.cli import options
+from node3nb.containers.policy import ContainerPolicy
 from node3nb.docker_manager import DockerManager
 from node3nb.errors import ConfigError
 from node3nb.executor import Executor, SilentReporter
@@ -32,6 +33,8 @@ def configure(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--network", choices=[*Network], default=Network.NONE)
     parser.add_argument("--isolation", choices=[*Isolation], help="level to run at, no other")
     parser.add_argument("--executor", choices=["native", "container"])
+    parser.add_argument("--image", default="", metavar="IMAGE", help="run in a container of it")
+    parser.add_argument("--no-pull", action="store_true", help="use an image that is here")
     options.add_json(parser)
     parser.add_argument("command", nargs=argparse.REMAINDER, metavar="-- COMMAND")
     parser.set_defaults(do=run)
@@ -40,7 +43,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> int:
     """Run the command and return its exit status."""
     spec = _spec(args)
-    executors = _executors(args.executor, args.isolation)
+    executors = _executors(args)
     follower = None if args.json else Follower(spec.limits.log_bytes)
     try:
         result = _run_interruptibly(spec, executors, args, follower)
@@ -59,12 +62,13 @@ def _spec(args: argparse.Namespace) -> JobSpec:
     command = args.command[1:] if args.command[:1] == ["--"] else args.command
     return JobSpec(
         command=tuple(command),
+        image=args.image,
         environment=_environment(args.env),
         limits=options.limits(args),
         requirements=Requirements(
             isolation=Isolation(args.isolation) if args.isolation else None,
             network=Network(args.network),
-            container=args.executor == "container",
+            container=_wants_container(args),
         ),
     )
 
@@ -76,12 +80,19 @@ def _environment(pairs: list[str]) -> dict[str, str]:
     return dict(pair.split("=", 1) for pair in pairs)
 
 
-def _executors(name: str | None, isolation: str | None) -> tuple[Executor, ...]:
-    wanted = Isolation(isolation) if isolation else None
-    forced = None if wanted is Isolation.CONTAINER else wanted
-    native = NativeExecutor(forced)
-    found: dict[str, Executor] = {"container": DockerManager(), "native": native}
-    return tuple(executor for key, executor in found.items() if name in {None, key})
+def _wants_container(args: argparse.Namespace) -> bool:
+    return bool(args.image) or args.executor == "container"
+
+
+def _executors(args: argparse.Namespace) -> tuple[Executor, ...]:
+    """Return what may run the command: this machine's own Python first, unless a container is."""
+    wanted = Isolation(args.isolation) if args.isolation else None
+    native = NativeExecutor(None if wanted is Isolation.CONTAINER else wanted)
+    policy = ContainerPolicy(own_images=("*",), registries=("*",), pull=not args.no_pull)
+    container = DockerManager(policy, prepare=False)
+    if _wants_container(args):
+        return (container,)
+    return (native,) if args.executor else (native, container)
 
 
 def _run_interruptibly(

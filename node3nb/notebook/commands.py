@@ -91,6 +91,14 @@ def _start(parser: Parser) -> None:
         help="do not look for a container engine",
     )
     parser.add_argument(
+        "--prefer-native",
+        action="store_true",
+        help="run jobs natively that need no more than a Python, also where there is an engine",
+    )
+    parser.add_argument(
+        "--image", default="", metavar="IMAGE", help="container image of jobs that name none"
+    )
+    parser.add_argument(
         "--keep-alive",
         action="store_true",
         default=None,

@@ -7,6 +7,7 @@ from collections.abc import Callable
 
 from node3nb.agent.records import Snapshot
 from node3nb.agent.settings import Settings
+from node3nb.containers.policy import ContainerPolicy
 from node3nb.errors import Node3Error
 from node3nb.jobs import Isolation
 from node3nb.notebook.answers import Why
@@ -56,6 +57,7 @@ class ProviderLines:
             allow_host_network=args.allow_host_network,
             isolation=Isolation(args.level) if args.level else None,
             preload=args.preload,
+            containers=ContainerPolicy(prefer_native=args.prefer_native, default_image=args.image),
         )
         provider = Provider(
             url,

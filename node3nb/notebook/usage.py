@@ -58,6 +58,9 @@ class Recorder:
             self._began = time.monotonic()
         self.now = state
 
+    def note(self, text: str) -> None:
+        """Take note of nothing: a cell's own job is told of by its state."""
+
     def usage(self, memory_bytes: int, cpu_s: float) -> None:
         """Take note of what the running job uses now."""
         if self._began is None:

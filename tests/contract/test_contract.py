@@ -219,7 +219,7 @@ def test_same_id_at_once(bench: Bench) -> None:
         first.await_line("ready")
         with pytest.raises(ExecutorError, match="twice"):
             bench.run("true", job_id="twice")
-        assert first.listener.running.is_set()
+        wait_until(first.listener.running.is_set)
 
 
 @pytest.mark.parametrize("memory_bytes", [1, 31 * MIB])

@@ -41,8 +41,9 @@ class Trace:
 
     def _is_rooted(self, pid: int) -> bool:
         """Whether the process sees the job's directory where only the job does."""
+        known = _identity(str(self.directory)) or self.identity  # it may have been exchanged
         return any(
-            self.identity == _identity(os.path.join(f"/proc/{pid}/task/{thread}", "root", MOUNTED))
+            known == _identity(os.path.join(f"/proc/{pid}/task/{thread}", "root", MOUNTED))
             for thread in _listed(f"/proc/{pid}/task")
         )
 
