@@ -47,8 +47,22 @@ def wait(
     job_id: str,
     timeout_s: float | None = None,
     sleep: Callable[[float], None] = time.sleep,
+    tell: Callable[[JobView], None] | None = None,
 ) -> JobView:
     """Return a job once nothing more happens to it; a marketplace that is away may come back.
+
+    Parameters
+    ----------
+    client
+        The marketplace.
+    job_id
+        The job.
+    timeout_s
+        Longest to wait, in seconds; None is for ever.
+    sleep
+        Waits so many seconds between two looks.
+    tell
+        Is given what each look finds while something still may happen.
 
     Raises
     ------
@@ -60,6 +74,8 @@ def wait(
     deadline = None if timeout_s is None else time.monotonic() + timeout_s
     look_s = FIRST_LOOK_S
     while not (view := _look(client, job_id, sleep)).final:
+        if tell is not None:
+            tell(view)
         if deadline is not None and time.monotonic() > deadline:
             raise TimeoutError(f"Job {job_id} is still {view.status} after {timeout_s:g} s.")
         sleep(look_s)

@@ -15,7 +15,8 @@ from node3nb.marketplace import consumer
 from node3nb.marketplace.client import MarketplaceClient
 from node3nb.notebook import cell_job, input_archive, parsing
 from node3nb.notebook.answers import Logs, Outputs
-from node3nb.notebook.cell_run import CellRun, Places, attend
+from node3nb.notebook.attendance import attend
+from node3nb.notebook.cell_run import CellRun, Places
 from node3nb.notebook.handles import Handle, Interrupted, Waited
 from node3nb.notebook.parsing import Misused
 from node3nb.notebook.preferences import Node3
@@ -71,6 +72,7 @@ class CellLines:
         if args.background:
             if self._chosen.keep_alive:
                 self._session.keep_alive()
+            run.start()
             return run
         with self._progress() as progress:
             return attend(run, progress)
@@ -100,11 +102,9 @@ class CellLines:
         """Wait for a submitted job; an interrupt ends the waiting only."""
         try:
             with self._progress() as progress:
-                while True:
-                    try:
-                        return job.wait(progress.every_s)
-                    except TimeoutError:
-                        progress(f"Job {job.job_id[:12]} {job.stands}")
+                return job.wait(
+                    tell=lambda view: progress(f"Job {job.job_id[:12]} is {view.status}")
+                )
         except KeyboardInterrupt:
             told = f"You stopped waiting; job {job.job_id} goes on, and this is its handle."
             raise Interrupted(told, job) from None

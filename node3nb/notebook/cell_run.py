@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import codecs
-import contextlib
 import dataclasses
 import shutil
 import tempfile
@@ -18,12 +17,11 @@ from node3nb import inert_text
 from node3nb.errors import VariableRefused
 from node3nb.executor import Executor
 from node3nb.files.workspace import Workspace
-from node3nb.jobs import JobResult, JobSpec, JobState
+from node3nb.jobs import JobResult, JobSpec
 from node3nb.local_run import run_here
 from node3nb.notebook import page
 from node3nb.notebook.answers import Logs
-from node3nb.notebook.handles import Interrupted, Waited, print_as_it_comes
-from node3nb.notebook.progress import Progress
+from node3nb.notebook.handles import print_as_it_comes
 from node3nb.notebook.usage import CellResult, Recorder
 from node3nb.sizes import shown_bytes
 from node3nb.variables.bundle import PLACE
@@ -85,7 +83,12 @@ class CellRun:
         self.job_id = spec.job_id
         self._packed = _packed(luggage, names)
         # The job has a thread of its own: an interrupt must not tear through its bookkeeping.
-        threading.Thread(target=self._live, name="node3nb-cell", daemon=True).start()
+        self._thread = threading.Thread(target=self._live, name="node3nb-cell", daemon=True)
+
+    def start(self) -> None:
+        """Start it; once it has been, nothing more."""
+        if self._thread.ident is None:
+            self._thread.start()
 
     def _live(self) -> None:
         try:
@@ -259,36 +262,3 @@ def _packed(
 def _with_usage(result: JobResult, reporter: Recorder) -> CellResult:
     known = {field.name: getattr(result, field.name) for field in dataclasses.fields(result)}
     return CellResult(**known, usage_over_time=reporter.points)
-
-
-def attend(run: CellRun, tell: Progress) -> JobResult:
-    """Wait for a cell's job, telling how it goes; an interrupt cancels it on its ladder.
-
-    Raises
-    ------
-    Interrupted
-        An interrupt came first; the job was cancelled and has ended.
-    Waited
-        A variable it gave can't be taken.
-    Node3Error
-        It can't be run here.
-    """
-    interrupted = False
-    while run.running:
-        try:
-            with contextlib.suppress(TimeoutError):
-                run.await_end(tell.every_s)
-            if run.running and not interrupted:
-                tell(f"Job {run.job_id[:12]} {run.stands}")
-        except KeyboardInterrupt:
-            interrupted = True
-            run.cancel()
-    try:
-        result = run.wait()
-    except VariableRefused as error:
-        raise Waited(str(error), run.result()) from None
-    if not interrupted:
-        return result
-    cancelled = result.state is JobState.CANCELLED
-    became = "was cancelled and has ended" if cancelled else "had just ended by itself"
-    raise Interrupted(f"You interrupted the cell: its job {became}.", result)

@@ -56,13 +56,15 @@ class Interrupted(Waited):
     """The owner interrupted the kernel."""
 
 
-def print_as_it_comes(look: Callable[[], tuple[Logs, bool]]) -> None:
+def print_as_it_comes(look: Callable[[], tuple[Logs, bool]], every_s: float = LOOK_S) -> None:
     """Print what a job prints into the cell that asks, as it comes, until the job has ended.
 
     Parameters
     ----------
     look
         Returns what has been printed so far, and whether that is all.
+    every_s
+        Seconds between two looks.
     """
     printed = {"stdout": 0, "stderr": 0}
     over = False
@@ -73,4 +75,4 @@ def print_as_it_comes(look: Callable[[], tuple[Logs, bool]]) -> None:
             print(inert_text.inert(text[printed[stream] :]), end="")  # noqa: T201 - asked for
             printed[stream] = len(text)
         if not over:
-            time.sleep(LOOK_S)
+            time.sleep(every_s)

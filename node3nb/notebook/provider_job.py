@@ -6,7 +6,6 @@ import time
 
 from node3nb import inert_text
 from node3nb.agent.records import JobSummary
-from node3nb.errors import NotRunning
 from node3nb.jobs import JobResult
 from node3nb.notebook import page, shown
 from node3nb.notebook.answers import Logs
@@ -24,25 +23,16 @@ class ProviderJob:
         self.job_id = job_id
 
     @property
-    def summary(self) -> JobSummary:
-        """What there is to say of it now.
-
-        Raises
-        ------
-        NotRunning
-            The provider has forgotten it: it remembers the last few hundred.
-        """
+    def summary(self) -> JobSummary | None:
+        """What there is to say of it now; None once the provider has forgotten it."""
         jobs = self._provider.snapshot().jobs
-        found = next((job for job in jobs if job.job_id == self.job_id), None)
-        if found is None:
-            told = f"The provider has forgotten job {self.job_id}; `%node3 jobs` lists the others."
-            raise NotRunning(told)
-        return found
+        return next((job for job in jobs if job.job_id == self.job_id), None)
 
     @property
     def stands(self) -> str:
         """Where it stands."""
-        return str(self.summary.state)
+        summary = self.summary
+        return str(summary.state) if summary is not None else "forgotten"
 
     def result(self) -> JobResult | None:
         """Return how it ended; None while it has not."""
@@ -86,16 +76,19 @@ class ProviderJob:
         return Logs(self.job_id, *(self._provider.logs(self.job_id) or ("", ""))), over
 
     def __repr__(self) -> str:
-        summary, result = self.summary, self.result()
+        result = self.result()
         if result is not None:
             return shown.result_text(result)
-        told = zip(HEADS, cells_of(summary), strict=True)
-        return "\n".join(
-            f"{name:<9} {inert_text.line(value, 300)}" for name, value in told if value
-        )
+        told = [f"{name:<9} {inert_text.line(value, 300)}" for name, value in self._facts if value]
+        return "\n".join(told)
 
     def _repr_html_(self) -> str:
-        summary, result = self.summary, self.result()
-        if result is not None:
-            return shown.result_html(result)
-        return page.facts(list(zip(HEADS, cells_of(summary), strict=True)))
+        result = self.result()
+        return page.facts(self._facts) if result is None else shown.result_html(result)
+
+    @property
+    def _facts(self) -> list[tuple[str, str]]:
+        summary = self.summary
+        if summary is None:
+            return [("job", self.job_id), ("state", self.stands)]
+        return list(zip(HEADS, cells_of(summary), strict=True))

@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import shutil
 import tempfile
-from collections.abc import MutableMapping
+from collections.abc import Callable, MutableMapping
 from pathlib import Path
 from typing import Any
 
@@ -80,13 +80,17 @@ class SubmittedJob:
         view = self.view()
         return self._ended(view) if view.final else None
 
-    def wait(self, timeout_s: float | None = None) -> JobResult:
+    def wait(
+        self, timeout_s: float | None = None, *, tell: Callable[[JobView], None] | None = None
+    ) -> JobResult:
         """Wait until the job has ended, bring its variables into the notebook, and return how.
 
         Parameters
         ----------
         timeout_s
             Longest to wait, in seconds; None is for ever.
+        tell
+            Is given what the marketplace says of the job while it has not ended.
 
         Raises
         ------
@@ -97,7 +101,7 @@ class SubmittedJob:
         MarketplaceError
             The marketplace has not answered for a minute.
         """
-        self._seen = consumer.wait(self._client, self.job_id, timeout_s)
+        self._seen = consumer.wait(self._client, self.job_id, timeout_s, tell=tell)
         return self._ended(self._seen)
 
     def _ended(self, view: JobView) -> JobResult:
@@ -123,7 +127,7 @@ class SubmittedJob:
             Print it into this cell instead, as it comes, until the job has ended.
         """
         if follow:
-            print_as_it_comes(self.look)
+            print_as_it_comes(self.look, consumer.LONGEST_LOOK_S)
             return None
         return self.look()[0]
 

@@ -133,10 +133,10 @@ def _nothing_more(word: str, _: Any) -> Any:
 def _restored(told: dict[str, Any], table: Any, plain: Decoder) -> Any:
     pandas = importlib.import_module("pandas")
     names, labels, dtype = told["columns"]
-    every = [
-        _as_told(pandas, column, dtype)
-        for column, dtype in zip(table.columns, told["dtypes"], strict=True)
-    ]
+    dtypes = told["dtypes"]
+    if len(dtypes) != table.num_columns:
+        raise Uncarried("is a table of more or fewer columns than it says")
+    every = [_as_told(pandas, column, dtypes[at]) for at, column in enumerate(table.columns)]
     count, levels = len(labels), [plain.decode(each) for each in told["levels"]]
     if told["index"] is None:
         arrays = every[count:]

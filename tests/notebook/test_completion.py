@@ -38,6 +38,13 @@ def test_only_what_may_follow_is_offered(cells: Cells, code: str, texts: list[st
     assert offered(cells, code) == texts
 
 
+def test_variables_are_offered_to_cells(cells: Cells) -> None:
+    cells.run("table, tabula, _hidden = 1, 2, 3")
+    assert offered(cells, "%%node3 run --in tab") == ["table", "tabula"]
+    assert offered(cells, "%%node3 submit --in table,tabu") == ["tabula"]
+    assert "_hidden" not in offered(cells, "%%node3 run --in ")
+
+
 def test_other_lines_are_left_to_others(cells: Cells) -> None:
     cells.run("stop_it = 1")
     assert "stop_it" in offered(cells, "stop_")

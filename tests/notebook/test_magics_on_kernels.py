@@ -8,7 +8,7 @@ from support.other_kernels import any_kernel
 
 __all__ = ["any_kernel"]
 
-pytestmark = [pytest.mark.timeout(180), pytest.mark.xdist_group("kernels")]
+pytestmark = pytest.mark.timeout(180)
 
 #: Runs until a file is there, and prints so that it is known to run.
 LONG = "import time\nprint('begun', flush=True)\nwhile True: time.sleep(0.02)\n"
