@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import io
 import json
 import os
@@ -72,6 +73,27 @@ def hostile(tree: object, directory: Path, **files: bytes) -> str:
 )
 def test_hostile_json_gets_a_sentence(tmp_path: Path, tree: object, told: str) -> None:
     assert told in hostile(tree, tmp_path)
+
+
+NODES = (
+    *("tuple", "set", "frozenset", "dict", "int", "float", "complex", "text", "bytes", "bytearray"),
+    *("decimal", "datetime", "time", "date", "timedelta", "ndarray", "scalar", "table", "frame"),
+    *("series", "file"),
+)
+WORDS = st.sampled_from(NODES)
+TREES = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text() | st.just("0.json"),
+    lambda inner: st.lists(inner) | st.dictionaries(WORDS, inner, max_size=2),
+)
+
+
+@settings(deadline=None)
+@given(TREES)
+def test_any_json_is_a_value_or_refused(tmp_path_factory: Any, tree: object) -> None:
+    place = tmp_path_factory.mktemp("v")
+    (place / "0.json").write_text(json.dumps(tree))
+    with contextlib.suppress(Uncarried):
+        bundle.read(str(place), 0, Room(MANY))
 
 
 def test_only_plain_files_are_read(tmp_path: Path) -> None:

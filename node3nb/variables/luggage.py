@@ -80,7 +80,7 @@ class Luggage:
         for number, name in enumerate(self.out):
             try:
                 values[name] = bundle.read(str(output_dir / PLACE), number, room)
-            except Uncarried as error:
+            except (Uncarried, OSError) as error:
                 told = f"--out {name}: what the job wrote {error}; the notebook's is unchanged."
                 raise VariableRefused(told) from None
         return values

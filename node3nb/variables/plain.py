@@ -166,7 +166,7 @@ class Decoder:
         ((word, told),) = tree.items()
         try:
             return self._node(word, told, depth + 1)
-        except (TypeError, ValueError, ArithmeticError, AttributeError):
+        except (TypeError, ValueError, ArithmeticError, AttributeError, LookupError):
             raise Uncarried(f"holds no true {word[:20]!a}") from None
 
     def _node(self, word: str, told: Any, depth: int) -> Any:
