@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -10,7 +12,7 @@ from node3nb.supervisor import limits
 from node3nb.supervisor.kernel.cgroups import Group, Groups
 from node3nb.supervisor.orders import Grant, Order
 from node3nb.supervisor.sandbox import slots, wrapped
-from node3nb.supervisor.sandbox.build import Sandbox, SandboxError, build
+from node3nb.supervisor.sandbox.build import Pipes, Sandbox, SandboxError, build
 from node3nb.supervisor.sandbox.inner import Inner
 from node3nb.supervisor.sandbox.plan import ETC_NETWORK
 from node3nb.supervisor.sandbox.setup import (
@@ -46,13 +48,20 @@ class Blueprint:
     area: str
 
     def to_frame(self) -> dict[str, Any]:
-        """Return it as plain data, but for the view, whose descriptors travel beside it."""
+        """Return it as plain data, but for the view, which has descriptors."""
         return {
             "setup": self.setup.to_frame(),
             "groups": self.groups.to_frame() if self.groups else None,
             "own_user": self.own_user,
             "area": self.area,
         }
+
+    @classmethod
+    def from_frame(cls, frame: dict[str, Any]) -> Blueprint:
+        """Return the blueprint that plain data describe, without a view."""
+        groups = frame["groups"] and Groups.from_frame(frame["groups"])
+        setup = Setup.from_frame(frame["setup"])
+        return cls(setup, None, groups, frame["own_user"], frame["area"])
 
     def sees(self, area: str) -> bool:
         """Whether a job of this area can be shown its directories."""
@@ -97,8 +106,8 @@ class Berth:
         """Return what the sandbox is told of its job, once the job's files are its user's."""
         inside = self.setup.level == NAMESPACES
         if self.group is not None:
-            # The sandbox's first process is in the group, but not the job's; bubblewrap too.
-            others = inside + bool(self.setup.bubblewrap)
+            # Bubblewrap is in the group, with the namespace's first process, but not the job's.
+            others = 2 * bool(self.setup.bubblewrap)
             self.group.limit(order.memory_bytes, order.processes + others)
         if self._slot is not None:
             slots.own((order.input, *order.writable), self._slot.uid)
@@ -111,6 +120,7 @@ class Berth:
             "root": order.root,
             "place": os.path.relpath(order.root, order.area),
             "limits": limits.of(order, grant, own_user=self._slot is not None),
+            "cores": grant.cores,
             "devices": order.devices,
             "etc": _etc() if self.setup.network == HOST_NETWORK else {},
             "shm_bytes": order.memory_bytes,
@@ -121,6 +131,18 @@ class Berth:
                 order.argv, order.env, self.setup.plan.python, preloaded=self.setup.preloaded
             ),
         }
+
+    def ready(self) -> None:
+        """Wait until the sandbox waits, and put it under its limits.
+
+        Raises
+        ------
+        SandboxError, OSError
+            It could not be built.
+        """
+        self.sandbox.await_ready()
+        if self.group is not None:
+            self.group.enter(self.sandbox.main)
 
     @property
     def root(self) -> int:
@@ -145,8 +167,15 @@ class Berth:
         }
         return tuple(name for name, is_on in on.items() if is_on)
 
+    def let_go(self) -> None:
+        """Close our descriptors, in a process that does not keep it."""
+        self.sandbox.close()
+        if self._slot is not None:
+            self._slot.let_go()
+
     def give_back(self) -> None:
         """Release what was taken for the sandbox, once nothing lives in it."""
+        self.sandbox.close()
         _give_back(self.group, self._slot)
 
 
@@ -165,21 +194,66 @@ def make(blueprint: Blueprint) -> Berth | Inner:
     SandboxError, OSError
         It could not be built; whatever was taken is given back.
     """
+    with _taken(blueprint, group_name(os.getpid())) as (setup, group, slot):
+        built = wrapped.build(setup) if setup.bubblewrap else build(setup, blueprint.template)
+        if isinstance(built, Inner):
+            return built
+        berth = Berth(setup, built, group, slot)
+        try:
+            berth.ready()
+        except BaseException:
+            built.end()
+            raise
+        return berth
+
+
+def have_born(blueprint: Blueprint, name: str, bear: Bear) -> Berth:
+    """Take what a sandbox needs and have it built by another process, which goes on meanwhile.
+
+    Parameters
+    ----------
+    blueprint
+        What it is like.
+    name
+        Name of its control group.
+    bear
+        Has it built: takes the sandbox and its ends of the pipes, returns its first process.
+
+    Raises
+    ------
+    OSError
+        It could not be begun; whatever was taken is given back.
+    """
+    with _taken(blueprint, name) as (setup, group, slot):
+        pipes = Pipes()
+        try:
+            top = bear(setup, pipes.theirs)
+        except BaseException:
+            pipes.close()
+            raise
+        pipes.outside()
+        return Berth(setup, Sandbox(top, pipes, inside=True), group, slot)
+
+
+Taken = tuple[Setup, Group | None, slots.Slot | None]
+Bear = Callable[[Setup, tuple[int, ...]], int]
+
+
+@contextlib.contextmanager
+def _taken(blueprint: Blueprint, name: str) -> Iterator[Taken]:
+    """Take a user and a control group for a sandbox; they are given back if that fails."""
     slot = slots.take() if blueprint.own_user else None
     if blueprint.own_user and slot is None:
         raise SandboxError("no user of its own is free for the job")
     group = None
     try:
         if blueprint.groups is not None:
-            group = blueprint.groups.create(group_name(os.getpid()))
-        setup = replace(blueprint.setup, uid=slot.uid if slot else 0, grouped=group is not None)
-        if setup.bubblewrap:
-            return Berth(setup, wrapped.build(setup, group), group, slot)
-        built = build(setup, blueprint.template, group)
+            group = blueprint.groups.create(name)
+        uid = slot.uid if slot else 0
+        yield replace(blueprint.setup, uid=uid, grouped=group is not None), group, slot
     except BaseException:
         _give_back(group, slot)
         raise
-    return built if isinstance(built, Inner) else Berth(setup, built, group, slot)
 
 
 def group_name(keeper: int) -> str:

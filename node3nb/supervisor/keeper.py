@@ -2,107 +2,111 @@
 
 from __future__ import annotations
 
-import os
 import resource
 import selectors
-import signal
 import time
+from typing import Protocol
 
-from node3nb.supervisor import limits, tree, verdict
+from node3nb.supervisor import disk, proc, streams, verdict, watch
 from node3nb.supervisor.berth import Berth
-from node3nb.supervisor.frames import Channel
+from node3nb.supervisor.frames import Frame
 from node3nb.supervisor.ladder import Ladder, terminate
 from node3nb.supervisor.orders import Grant, Order
 from node3nb.supervisor.sandbox.setup import UNSTARTED
-from node3nb.supervisor.streams import Stream
+from node3nb.supervisor.streams import Selector
 from node3nb.supervisor.watch import Cause, Watch
 
 #: Seconds between two reports of a running job's usage.
 USAGE_S = 1.0
-#: What a fork of ours may be larger than we are, before it has become another program.
+#: What a fork may grow beyond its sandbox's process before it has become another program.
 FORK_BYTES = 4 << 20
 _READ = selectors.EVENT_READ
 
 
+class Tell(Protocol):
+    """The way to whoever wants to know of the job."""
+
+    def __call__(self, frame: Frame, *, droppable: bool = False) -> None:
+        """Tell it."""
+
+
 class Keeper:
-    """Starts the job of one sandbox, watches it, ends it and accounts for it."""
+    """Starts the job of one sandbox, watches it, ends it and accounts for it.
+
+    It never waits: who has it calls `turn` at least every `wait_s` seconds, kills the job once it
+    is `exhausted`, and asks for the `report` when nothing of the job lives any more.
+    """
 
     def __init__(
-        self, order: Order, grant: Grant, channel: Channel, berth: Berth, *, cancelled: bool
+        self, order: Order, grant: Grant, berth: Berth, selector: Selector, tell: Tell
     ) -> None:
         self._order = order
         self._grant = grant
-        self._channel = channel
         self._sandbox = berth.sandbox
         self._berth = berth
-        self._selector = selectors.DefaultSelector()
+        self._selector = selector
+        self._send = tell
         self._ladder = Ladder(order.grace_s)
         self._watch = Watch(order, berth.root, berth.shm, berth.group)
-        self._streams = (
-            Stream("stdout", order, berth.sandbox.stdout),
-            Stream("stderr", order, berth.sandbox.stderr),
-        )
-        self._cancelled = cancelled
-        self._is_fork = False
-        self._wake = 0
-        self._status: int | None = None
+        self._streams = streams.both(order, berth.sandbox.stdout, berth.sandbox.stderr, selector)
+        self._listens = self._is_fork = False
+        self._parked_bytes = 0
+        self._survey: disk.Survey | None = None
         self._failure: verdict.Failure | None = None
         self._launched = self._started = self._started_at = 0.0
         self._watch_due = self._usage_due = 0.0
 
-    def keep(self) -> None:
-        """Run the job to its end and report it."""
-        self._launch()
-        while self._status is None and not self._ladder.exhausted(time.monotonic()):
-            self._turn()
-        self._sandbox.kill()
-        self._bury(tree.kill_below(os.getpid()))
-        self._report()
-
-    def _launch(self) -> None:
-        self._wake = _wake_on_children()
-        self._selector.register(self._wake, _READ, self._hear_child)
+    def begin(self) -> None:
+        """Let the job go."""
+        self._listens = True
         self._selector.register(self._sandbox.report, _READ, self._hear_launch)
-        self._selector.register(self._channel.fileno(), _READ, self._hear_supervisor)
         for stream in self._streams:
-            stream.start(self._selector)
+            stream.start()
         self._launched = time.monotonic()
-        limits.give_way(self._sandbox.main, self._grant.cores)
-        if self._cancelled:
-            self._cancel(self._launched)
+        self._watch_due = self._launched + watch.TREE_S
+        parked = proc.look(self._sandbox.main) if proc.MOUNTED else None
+        self._parked_bytes = parked.memory_bytes if parked else 0
         message = self._berth.message(self._order, self._grant)
         self._is_fork = message["warm"]
         self._sandbox.go(message)
 
-    def _turn(self) -> None:
-        """Wait for the next event, deal with it, and measure what is due."""
+    def wait_s(self) -> float:
+        """Return in how many seconds there is something to do, at the most."""
         now = time.monotonic()
-        pause_s = max(0.0, self._watch_due - now)
-        for key, _ in self._selector.select(self._ladder.wait_s(now, pause_s)):
-            key.data(self._selector, time.monotonic())
+        return self._ladder.wait_s(now, max(0.0, self._watch_due - now))
+
+    def turn(self) -> None:
+        """Measure what is due."""
         now = time.monotonic()
-        if now >= self._watch_due and self._status is None:
+        if now >= self._watch_due:
             self._measure(now)
             self._watch_due = now + self._watch.pause_s
 
-    def _hear_child(self, selector: selectors.BaseSelector, now: float) -> None:
-        del selector, now
-        os.read(self._wake, 4096)
-        self._bury(tree.reap())
+    @property
+    def exhausted(self) -> bool:
+        """Whether the job has to be killed now."""
+        return self._ladder.exhausted(time.monotonic())
 
-    def _bury(self, ended: dict[int, int]) -> None:
-        if self._sandbox.top in ended:
-            self._status = self._sandbox.status(ended[self._sandbox.top])
+    def cancel(self) -> None:
+        """Ask the job to end."""
+        now = time.monotonic()
+        self._ladder.ask(Cause("cancelled", "The job was cancelled."), self._terminate, now)
 
-    def _hear_launch(self, selector: selectors.BaseSelector, now: float) -> None:
+    def lose(self) -> None:
+        """End the job, since nobody wants it any more."""
+        self._ladder.kill(Cause("lost", "The provider that ran the job is gone."), time.monotonic())
+
+    def _hear_launch(self) -> None:
         """Learn whether the program has started: silence is success."""
+        self._listens = False
         failure = self._sandbox.outcome()
-        selector.unregister(self._sandbox.report)
-        os.close(self._sandbox.report)
+        self._selector.unregister(self._sandbox.report)
+        self._sandbox.close_report()
         if failure:
             what, number, words = failure
             self._failure = verdict.Failure(what == UNSTARTED, int(str(number)), str(words))
             return
+        now = time.monotonic()
         self._started, self._started_at = now, time.time()
         self._watch.look_at(self._berth.root, self._berth.shm)
         self._watch_due = now + self._watch.pause_s
@@ -116,24 +120,13 @@ class Keeper:
     def _startup_ms(self) -> float:
         return self._started * 1e3 - self._order.asked_ns / 1e6
 
-    def _hear_supervisor(self, _: selectors.BaseSelector, now: float) -> None:
-        frames = self._channel.receive()
-        if frames is None:
-            self._ladder.kill(Cause("lost", "The provider that ran the job is gone."), now)
-            self._selector.unregister(self._channel.fileno())
-        elif frames:
-            self._cancel(now)
-
-    def _cancel(self, now: float) -> None:
-        self._ladder.ask(Cause("cancelled", "The job was cancelled."), self._terminate, now)
-
     def _terminate(self) -> None:
         terminate(self._sandbox.main)
 
     def _measure(self, now: float) -> None:
         cause = self._watch.check(now) if self._started else None
         for stream in self._streams:
-            stream.refill(self._selector, now)
+            stream.refill(now)
             cause = cause or stream.flood()
         if cause:
             self._ladder.kill(cause, now)
@@ -145,7 +138,7 @@ class Keeper:
             self._tell_usage()
 
     def _tell_usage(self) -> None:
-        self._channel.send(
+        self._send(
             {
                 "event": "usage",
                 "job": self._order.job,
@@ -156,22 +149,44 @@ class Keeper:
         )
 
     def _tell(self, event: str, **facts: object) -> None:
-        self._channel.send({"event": event, "job": self._order.job, **facts})
+        self._send({"event": event, "job": self._order.job, **facts})
 
-    def _report(self) -> None:
+    def count(self) -> bool:
+        """Go on counting what the ended job has left on the disk; return whether that is done."""
+        if self._survey is None:
+            self._survey = disk.Survey(self._order.writable, self._order.disk_files)
+        return self._survey.advance(time.monotonic() + watch.DISK_SLICE_S)
+
+    def close(self) -> None:
+        """Let go of the logs of a job that nobody accounts for."""
+        for stream in self._streams:
+            stream.close()
+
+    def report(self, status: int | None, used: resource.struct_rusage) -> None:
+        """Give the account, once all is counted.
+
+        Parameters
+        ----------
+        status
+            Wait status of the job's process; None when nobody knows.
+        used
+            What the job's processes have used.
+        """
+        if self._listens:
+            self._hear_launch()
         now = time.monotonic()
         for stream in self._streams:
             stream.finish(now)
-        self._tell("ended", **self._account(now))
+        self._tell("ended", **self._account(now, status, used))
 
-    def _account(self, now: float) -> dict[str, object]:
-        written = self._watch.written()
-        used = resource.getrusage(resource.RUSAGE_CHILDREN)
+    def _account(
+        self, now: float, status: int | None, used: resource.struct_rusage
+    ) -> dict[str, object]:
+        written = self._survey.so_far if self._survey else disk.Written()
         cause = self._ladder.cause or self._watch.killed_for_memory()
-        largest = _largest_child(used, is_fork=self._is_fork)
-        peak = max(self._watch.peak_memory_bytes, largest)
+        peak = max(self._watch.peak_memory_bytes, self._largest(used.ru_maxrss << 10))
         account = verdict.Account(
-            status=self._status,
+            status=status,
             failure=self._failure,
             peak_memory_bytes=peak,
             written=written,
@@ -191,26 +206,13 @@ class Keeper:
             "stderr_truncated": self._streams[1].log.truncated,
         }
 
+    def _largest(self, largest: int) -> int:
+        """Return the largest resident memory of a process, unless it is what the sandbox had.
 
-def _wake_on_children() -> int:
-    """Return a descriptor that becomes readable when a child ends."""
-    reader, writer = os.pipe()
-    for fd in (reader, writer):
-        os.set_blocking(fd, False)
-    signal.set_wakeup_fd(writer, warn_on_full_buffer=False)
-    signal.signal(signal.SIGCHLD, lambda *_: None)
-    return reader
-
-
-def _largest_child(used: resource.struct_rusage, *, is_fork: bool) -> int:
-    """Return the largest resident memory of a child, unless it is that of our own fork.
-
-    A child carries its parent's size over its exec (getrusage(2)), so a small program would
-    be charged for its keeper.  A job that stays a fork of the warm Python shares what that has
-    loaded, as we do: it is charged for what it added.
-    """
-    largest = used.ru_maxrss << 10
-    own = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss << 10
-    if largest <= own + FORK_BYTES:
-        return 0
-    return largest - own if is_fork else largest
+        A process carries its size over its exec (getrusage(2)), so a small program would be
+        charged for its sandbox.  A job that stays a fork of the warm Python shares what that
+        has loaded: it is charged for what it added.
+        """
+        if largest <= self._parked_bytes + FORK_BYTES:
+            return 0
+        return largest - self._parked_bytes if self._is_fork else largest

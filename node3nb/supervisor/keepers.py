@@ -1,77 +1,39 @@
-"""The supervisor's keepers: forked when needed, or kept ready by the warm Python."""
+"""The supervisor's sandboxes: built when needed, or built ahead by the warm Python."""
 
 from __future__ import annotations
 
 import os
 import socket
 from collections.abc import Callable
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
+from itertools import count
+from typing import Protocol
 
-from node3nb.supervisor import keeper_process, verdict
-from node3nb.supervisor.berth import Blueprint
-from node3nb.supervisor.frames import Channel, Frame
-from node3nb.supervisor.orders import Grant, Order
+from node3nb.supervisor import berth, keeper_process
+from node3nb.supervisor.berth import Berth, Blueprint
+from node3nb.supervisor.frames import Channel
+from node3nb.supervisor.kept import Kept, KeptApart
+from node3nb.supervisor.orders import Order
+from node3nb.supervisor.sandbox.build import SandboxError
 from node3nb.supervisor.sandbox.setup import NO_NETWORK
+from node3nb.supervisor.ward import Ward
 from node3nb.supervisor.warm.nursery import Nursery
-from node3nb.supervisor.watch import Cause
 
 #: Sandboxes that wait for a job at the most, however many run.
 MOST_PARKED = 4
 
 
-@dataclass(slots=True, eq=False)
-class Kept:
-    """One keeper, seen from the supervisor."""
+class Supervising(Protocol):
+    """What keepers need of the supervisor."""
 
-    #: The way to it.
-    channel: Channel
-    #: Its process id; 0 until it has told.
-    pid: int = 0
-    #: The protections of its sandbox, once it is built.
-    layers: tuple[str, ...] = ()
-    #: Why its sandbox could not be built; empty unless so.
-    unbuilt: str = ""
-    #: Its job; None while it waits for one.
-    order: Order | None = None
-    #: Cores its job was granted.
-    cores: tuple[int, ...] = ()
-    #: What was told of the job's start; empty before.
-    started: Frame = field(default_factory=dict)
-    #: The job's account; empty before the end.
-    ended: Frame = field(default_factory=dict)
+    def watch(self, kept: KeptApart) -> None:
+        """Listen to a keeper that is a process."""
 
-    def employ(self, order: Order, grant: Grant) -> None:
-        """Give the keeper its job."""
-        self.order, self.cores = order, grant.cores
-        self.channel.send({"order": order.to_frame(), "grant": grant.to_frame()})
+    def guard(self, berth: Berth) -> Ward:
+        """Return who keeps a sandbox in our own process."""
 
-    def note(self, frame: Frame) -> bool:
-        """Take note of what the keeper tells; return whether it was for us alone."""
-        event = frame["event"]
-        if event in {"parked", "unbuilt"}:
-            self.pid = frame["pid"]
-            self.layers = frame.get("layers", ())
-            self.unbuilt = frame.get("why", "")
-        elif event == "ended":
-            self.ended = {**frame, "layers": self.layers}
-        elif event == "started":
-            self.started = frame
-        return event not in {"started", "usage"}
-
-    def was_unused(self, status: int) -> bool:
-        """Whether it ended, with this wait status, before it could begin with its job."""
-        code = os.waitstatus_to_exitcode(status)
-        return code == keeper_process.UNUSED and not (self.started or self.unbuilt)
-
-    def account(self, status: int) -> Frame:
-        """Return how the job ended, from what was told or from the keeper's wait status."""
-        if self.ended:
-            return self.ended
-        cause = verdict.keeper_ended(status)
-        if self.unbuilt:
-            told = f"The sandbox could not be built ({self.unbuilt}); run `node3nb doctor`."
-            cause = Cause("internal", told)
-        return {**verdict.without_account(cause, self.started), "layers": self.layers}
+    def let_go(self) -> None:
+        """Close what is not a forked process's own."""
 
 
 class Keepers:
@@ -83,15 +45,16 @@ class Keepers:
         What their sandboxes are like.
     nursery
         The warm Python; None where jobs always begin in a fresh process.
-    let_go
-        Called in every process forked from this one, to close what is not its own.
+    supervisor
+        Who has them.
     """
 
     def __init__(
-        self, blueprint: Blueprint, nursery: Nursery | None, let_go: Callable[[], None]
+        self, blueprint: Blueprint, nursery: Nursery | None, supervisor: Supervising
     ) -> None:
         self._blueprint = blueprint
-        self._let_go = let_go
+        self._supervisor = supervisor
+        self._names = count()
         self._parked: list[Kept] = []
         self._leaving: list[Kept] = []
         #: Those that have a job.
@@ -114,7 +77,7 @@ class Keepers:
             return
         self._blueprint = self._blueprint.seeing(area)
         for kept in self._parked:
-            kept.channel.end()
+            kept.dismiss()
         self._leaving += self._parked
         self._parked = []
 
@@ -152,10 +115,23 @@ class Keepers:
             if kept in group:
                 group.remove(kept)
 
-    def let_go(self) -> None:
-        """Close every channel: here that ends the keepers, in a fork it leaves them to us."""
+    def dismiss(self) -> None:
+        """Have all of them end, whatever they do."""
         for kept in self.all:
-            kept.channel.close()
+            kept.dismiss()
+        if self.nursery is not None:
+            self.nursery.close()
+
+    def give_back(self) -> None:
+        """Release what was taken for sandboxes, once nothing lives in any."""
+        for kept in self.all:
+            if isinstance(kept, Ward):
+                kept.give_back()
+
+    def let_go(self) -> None:
+        """Close every descriptor in a fork, and so leave them to us."""
+        for kept in self.all:
+            kept.let_go()
         if self.nursery is not None:
             self.nursery.close()
 
@@ -168,20 +144,48 @@ class Keepers:
     def _make(self, network: str) -> Kept:
         setup = replace(self._blueprint.setup, network=network)
         blueprint = replace(self._blueprint, setup=setup)
+        return self._have_built(blueprint) or self._have_kept(blueprint)
+
+    def _have_built(self, blueprint: Blueprint) -> Ward | None:
+        """Return a sandbox that the warm Python builds for us, if one can be had."""
+        nursery, view = self.nursery, blueprint.template
+        if nursery is None or view is None or not nursery.ready:
+            return None
+        try:
+            return self._supervisor.guard(
+                berth.have_born(
+                    blueprint,
+                    f"job-{os.getpid()}-{next(self._names)}",
+                    lambda setup, fds: nursery.build(setup, view, fds),
+                )
+            )
+        except (OSError, SandboxError):
+            return None  # a keeper tries it again, and can say why it fails
+
+    def _have_kept(self, blueprint: Blueprint) -> KeptApart:
+        """Return a keeper that builds its sandbox itself."""
         ours, theirs = socket.socketpair()
         with theirs:
-            if self.nursery is not None and self.nursery.bear(blueprint, theirs):
-                return Kept(Channel(ours))
-            return fork(blueprint, ours, theirs, self._let_go)
+            if self._have_forked(blueprint, theirs):
+                kept = KeptApart(Channel(ours))
+            else:
+                kept = fork(blueprint, ours, theirs, self._supervisor.let_go)
+        self._supervisor.watch(kept)
+        return kept
+
+    def _have_forked(self, blueprint: Blueprint, channel: socket.socket) -> bool:
+        """Whether the warm Python forks the keeper, which then can't see more than jobs do."""
+        nursery = self.nursery
+        return nursery is not None and not blueprint.template and nursery.bear(blueprint, channel)
 
 
 def fork(
     blueprint: Blueprint, ours: socket.socket, theirs: socket.socket, let_go: Callable[[], None]
-) -> Kept:
+) -> KeptApart:
     """Fork a keeper from this very process; its job begins in a fresh one."""
     pid = os.fork()
     if pid:
-        return Kept(Channel(ours), pid)
+        return KeptApart(Channel(ours), pid)
     ours.close()
     let_go()
     return keeper_process.become_job(keeper_process.keep(blueprint, Channel(theirs)))

@@ -13,7 +13,8 @@ from pathlib import Path
 from node3nb.files.removal import remove_tree
 from node3nb.supervisor.berth import Blueprint
 from node3nb.supervisor.frames import Frame
-from node3nb.supervisor.keepers import Kept, fork
+from node3nb.supervisor.keepers import fork
+from node3nb.supervisor.kept import KeptApart
 from node3nb.supervisor.kernel import cgroups, landlock, seccomp
 from node3nb.supervisor.orders import Grant, Order
 from node3nb.supervisor.sandbox import bubblewrap, slots
@@ -217,7 +218,7 @@ def _trial(blueprint: Blueprint, area: str) -> tuple[str, ...]:
     return kept.layers
 
 
-def _await(kept: Kept) -> None:
+def _await(kept: KeptApart) -> None:
     """Hear the keeper out, and wait for its end."""
     frames: list[Frame] | None = []
     while frames is not None:

@@ -64,14 +64,14 @@ def die_first() -> None:
         os.close(first_to_die)
 
 
-def give_way(pid: int, cores: tuple[int, ...]) -> None:
-    """Let a process take only the cores granted, and only when nobody else wants them."""
+def give_way(cores: tuple[int, ...]) -> None:
+    """Let this process take only the cores granted, and only when nobody else wants them."""
     if hasattr(os, "sched_setaffinity") and cores:
-        os.sched_setaffinity(pid, cores)
+        os.sched_setaffinity(0, cores)
     if hasattr(os, "SCHED_IDLE"):
-        os.sched_setscheduler(pid, os.SCHED_IDLE, os.sched_param(0))
+        os.sched_setscheduler(0, os.SCHED_IDLE, os.sched_param(0))
     else:
-        os.setpriority(os.PRIO_PROCESS, pid, 19)
+        os.setpriority(os.PRIO_PROCESS, 0, 19)
 
 
 def tasks_of_user() -> int:

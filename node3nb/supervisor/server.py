@@ -14,11 +14,14 @@ from pathlib import Path
 
 from node3nb.files.removal import remove_tree
 from node3nb.supervisor import berth, guard, level, limits, linux, marks, tree, verdict
+from node3nb.supervisor.berth import Berth
 from node3nb.supervisor.frames import Channel, Frame
-from node3nb.supervisor.keepers import Keepers, Kept
+from node3nb.supervisor.keepers import Keepers
+from node3nb.supervisor.kept import Kept, KeptApart
 from node3nb.supervisor.orders import Grant, Order
 from node3nb.supervisor.sandbox import plan
 from node3nb.supervisor.sandbox.setup import LEVELS
+from node3nb.supervisor.ward import Ward
 from node3nb.supervisor.warm.nursery import Nursery
 from node3nb.supervisor.watch import Cause
 
@@ -30,6 +33,8 @@ KEEPERS_S = 5.0
 LOOK_S = 1.0
 #: Seconds between two looks at our parent where the kernel can't tell of its end.
 PARENT_S = 0.25
+#: Seconds between two attempts to send what the kernel does not take.
+FLUSH_S = 0.02
 #: Seconds for which a count of the user's processes is good enough.
 OWNER_TASKS_S = 5.0
 _READ = selectors.EVENT_READ
@@ -67,7 +72,7 @@ class Supervisor:
             preloaded=bool(wanted["preload"]),
         )
         self._groups = self._level.blueprint.groups
-        self._keepers = Keepers(self._level.blueprint, self._nursery, self._let_go)
+        self._keepers = Keepers(self._level.blueprint, self._nursery, self)
 
     def serve(self) -> None:
         """Run jobs until the kernel is gone, then end them all and remove what they wrote."""
@@ -78,18 +83,25 @@ class Supervisor:
         while not self._orphaned:
             for key, _ in self._selector.select(self._patience_s()):
                 key.data()
+            for ward in self._wards():
+                ward.turn()
             self._control.flush()
             self._look_around()
         self._end_all()
 
+    def _wards(self) -> list[Ward]:
+        return [kept for kept in self._keepers.busy if isinstance(kept, Ward)]
+
     def _patience_s(self) -> float | None:
         """Return how long to sleep if nothing happens, in seconds; None is for ever."""
+        waits = [ward.wait_s() for ward in self._wards()]
         if self._control.waiting:
-            return 0.02
+            waits.append(FLUSH_S)
         if self._polls_owner:
-            return PARENT_S
-        leaving = self._nursery is not None and self._nursery.leaving
-        return LOOK_S if self._keepers.busy or leaving else None
+            waits.append(PARENT_S)
+        if self._keepers.busy or (self._nursery is not None and self._nursery.leaving):
+            waits.append(LOOK_S)
+        return min((wait for wait in waits if wait is not None), default=None)
 
     def _watch_kernel(self) -> None:
         """Notice the kernel's death even while a process it forked still holds our socket."""
@@ -116,13 +128,14 @@ class Supervisor:
         if os.getppid() != self._parent:
             self._lose_kernel()
         for kept in self._keepers.busy:
-            self._end_if_stopped(kept)
+            if isinstance(kept, KeptApart):
+                self._end_if_stopped(kept)
         if self._strays and 0 not in self._keepers.pids:
             self._kill_strays()
         if self._nursery is not None:
             self._nursery.reap()
 
-    def _end_if_stopped(self, kept: Kept) -> None:
+    def _end_if_stopped(self, kept: KeptApart) -> None:
         """Kill a keeper that somebody stopped: a job nobody watches must not go on."""
         if not kept.pid or kept.pid in self._statuses:
             return
@@ -146,12 +159,12 @@ class Supervisor:
         if frame["op"] == "run":
             self._start(Order.from_frame(frame["order"]))
         elif kept := self._keepers.of_job(frame["job"]):
-            kept.channel.send({"op": "cancel"})
+            kept.cancel()
 
     def _start(self, order: Order) -> None:
         try:
             self._keepers.see(order.area)
-            kept = self._keepers.take(order) or self._watch(self._keepers.make(order.network))
+            kept = self._keepers.take(order) or self._keepers.make(order.network)
             cores, tasks = self._choose_cores(order.cores), self._count_owner_tasks()
             kept.employ(order, Grant(cores, tasks, self._mark))
         except OSError as error:
@@ -159,18 +172,22 @@ class Supervisor:
             cause = Cause("internal", f"The job could not be started ({why}); try later.")
             self._tell_end(order, verdict.without_account(cause, {}))
 
-    def _watch(self, kept: Kept) -> Kept:
+    def watch(self, kept: KeptApart) -> None:
+        """Listen to a keeper that is a process of its own."""
         self._selector.register(kept.channel.fileno(), _READ, lambda: self._hear(kept))
-        return kept
+
+    def guard(self, berth: Berth) -> Ward:
+        """Return who keeps a sandbox in this process."""
+        return Ward(berth, self._selector, self._told, self._part_with)
 
     def _park(self) -> None:
         """Have sandboxes built ahead, now that nothing more urgent is to be done."""
         with contextlib.suppress(OSError):
             while self._keepers.wants_more():
-                self._watch(self._keepers.park())
+                self._keepers.park()
         self._watch_nursery()
 
-    def _let_go(self) -> None:
+    def let_go(self) -> None:
         """In a process forked from this one: close what is not its own.
 
         Only so is the end of each channel noticed at once.
@@ -194,18 +211,21 @@ class Supervisor:
             self._owner_tasks = (time.monotonic(), tasks)
         return tasks
 
-    def _hear(self, kept: Kept) -> None:
+    def _hear(self, kept: KeptApart) -> None:
         """Pass on what a keeper tells; its account only once the keeper itself is gone."""
         frames = kept.channel.receive()
         for frame in frames or []:
-            if not kept.note(frame):
-                self._control.send(frame, droppable=frame["event"] == "usage")
-            if frame["event"] == "started":
-                self._park()
+            self._told(kept, frame)
         if frames is None:
             self._forget(kept)
 
-    def _forget(self, kept: Kept) -> None:
+    def _told(self, kept: Kept, frame: Frame) -> None:
+        if not kept.note(frame):
+            self._control.send(frame, droppable=frame["event"] == "usage")
+        if frame["event"] == "started":
+            self._park()
+
+    def _forget(self, kept: KeptApart) -> None:
         """Let go of a keeper that has ended, and of anything it left behind."""
         self._selector.unregister(kept.channel.fileno())
         kept.channel.close()
@@ -215,22 +235,33 @@ class Supervisor:
             self._groups.remove(berth.group_name(kept.pid))
         if not kept.pid:
             self._strays = True  # one that has never told its number hangs from us all the same
-        if kept.order is None:
-            return
-        if kept.was_unused(status):
-            self._start(kept.order)
-            return
-        if status or not kept.ended:
+        unused = kept.was_unused(status)
+        if kept.order and (status or not kept.ended) and not unused:
             tree.remember_groups(*filter(None, [kept.started.get("main")]), learn=False)
             self._strays = True
             self._look_around()
-        self._tell_end(kept.order, kept.account(status))
+        self._close_account(kept, verdict.keeper_ended(status), unused=unused)
+
+    def _part_with(self, ward: Ward) -> None:
+        """Let go of a sandbox of which nothing is left."""
+        self._keepers.forget(ward)
+        lost = Cause("internal", "The job's sandbox ended before the job; run it again.")
+        self._close_account(ward, lost, unused=ward.unused)
+
+    def _close_account(self, kept: Kept, cause: Cause, *, unused: bool) -> None:
+        """Tell how a job has ended, or give it to another keeper if this one never had it."""
+        if kept.order is None:
+            return
+        if unused:
+            self._start(kept.order)
+            return
+        self._tell_end(kept.order, kept.account(cause))
         self._park()
 
     def _tell_end(self, order: Order, account: Frame) -> None:
         self._control.send({**account, "event": "ended", "job": order.job})
 
-    def _bury(self, kept: Kept) -> int:
+    def _bury(self, kept: KeptApart) -> int:
         """Return the wait status of a keeper that has closed its channel."""
         if not kept.pid:
             return 1
@@ -246,14 +277,15 @@ class Supervisor:
         self._statuses |= {pid: status for pid, status in ended.items() if pid in spare}
 
     def _end_all(self) -> None:
-        """Close the keepers' channels, which ends their jobs, and wait until all are gone."""
+        """End every job and its keeper, and wait until all are gone."""
         busy = list(self._keepers.busy)
-        self._keepers.let_go()
+        self._keepers.dismiss()
         deadline = time.monotonic() + KEEPERS_S
         while tree.descendants(os.getpid()) and time.monotonic() < deadline:
             tree.reap()
             time.sleep(0.002)
         tree.kill_below(os.getpid())
+        self._keepers.give_back()
         if self._groups is not None:
             self._groups.end()
         for kept in busy:

@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import selectors
+import time
+from collections.abc import Callable
+from typing import Any, Protocol
 
 from node3nb.supervisor.capped_log import CappedLog
 from node3nb.supervisor.orders import Order
@@ -15,43 +19,67 @@ BUDGET_BYTES = 1 << 20
 _CHUNK = 1 << 16
 
 
+class Selector(Protocol):
+    """What calls a function when a descriptor has something to read."""
+
+    def register(self, fd: int, events: int, data: Callable[[], None]) -> Any:
+        """Begin to."""
+
+    def unregister(self, fd: int) -> Any:
+        """Stop."""
+
+
 class Stream:
     """One output pipe of a job and the log it fills."""
 
-    def __init__(self, name: str, order: Order, fd: int) -> None:
+    def __init__(self, name: str, order: Order, fd: int, selector: Selector) -> None:
         self._name = name
+        self._selector = selector
+        self._reads = False
         self._budget = BUDGET_BYTES
         self._resting = False
         self.log = CappedLog(os.path.join(order.log, name), order.log_bytes)
         self.fd = fd
         os.set_blocking(fd, False)
 
-    def start(self, selector: selectors.BaseSelector) -> None:
+    def start(self) -> None:
         """Begin to read."""
-        selector.register(self.fd, selectors.EVENT_READ, self.read)
+        self._reads = True
+        self._selector.register(self.fd, selectors.EVENT_READ, self.read)
 
-    def read(self, selector: selectors.BaseSelector, now: float) -> None:
+    def read(self) -> None:
         """Read what has come; rest when the budget is used up or the stream has ended."""
-        data = self._take(now)
+        data = self._take(time.monotonic())
         if data == b"" or self._budget <= 0:
-            selector.unregister(self.fd)
+            self._stop()
             self._resting = data != b""
 
-    def refill(self, selector: selectors.BaseSelector, now: float) -> None:
+    def _stop(self) -> None:
+        if self._reads:
+            self._reads = False
+            self._selector.unregister(self.fd)
+
+    def refill(self, now: float) -> None:
         """Grant the next budget and bring the log's file up to date."""
         self._budget = BUDGET_BYTES
         if self._resting:
             self._resting = False
-            selector.register(self.fd, selectors.EVENT_READ, self.read)
+            self.start()
         self.log.refresh(now)
 
     def finish(self, now: float) -> None:
         """Read what is left of a stream the job's tree writes to no more, and close the log."""
+        self._stop()
         self._budget = BUDGET_BYTES
         while self._take(now) and self._budget > 0:
             pass
-        os.close(self.fd)
         self.log.close()
+
+    def close(self) -> None:
+        """Stop, whatever is left."""
+        self._stop()
+        with contextlib.suppress(OSError):
+            self.log.close()
 
     def flood(self) -> Cause | None:
         """Return the cause for a stream that has grown beyond all use, if it has."""
@@ -70,3 +98,19 @@ class Stream:
         self._budget -= len(data)
         self.log.write(data, now)
         return data
+
+
+def both(order: Order, stdout: int, stderr: int, selector: Selector) -> tuple[Stream, Stream]:
+    """Return the two streams of a job.
+
+    Raises
+    ------
+    OSError
+        A log can't be made; none is left open.
+    """
+    first = Stream("stdout", order, stdout, selector)
+    try:
+        return first, Stream("stderr", order, stderr, selector)
+    except OSError:
+        first.close()
+        raise

@@ -181,9 +181,11 @@ class Watch:
     def _new_survey(self) -> disk.Survey:
         return disk.Survey(self._order.writable, self._order.disk_files)
 
-    def written(self) -> disk.Written:
-        """Measure the whole disk now."""
-        return disk.measure(self._order.writable, self._order.disk_files)
+
+def could_not_watch(error: Exception) -> Cause:
+    """Return the cause for a job whose keeper met an error of its own."""
+    told = str(error) or type(error).__name__
+    return Cause("internal", f"The job could not be watched: {told}.")
 
 
 def out_of_memory(measured: int, order: Caps) -> Cause:

@@ -13,7 +13,7 @@ from support.native_jobs import MIB, Bench, limits, linux_only, wait_until
 
 from node3nb import NativeExecutor
 from node3nb.errors import SupervisorLost
-from node3nb.jobs import ExitReason, JobResult, JobState
+from node3nb.jobs import ExitReason, Isolation, JobResult, JobState
 from node3nb.supervisor.kernel import cgroup_mounts, cgroups
 
 pytestmark = linux_only
@@ -190,14 +190,32 @@ def test_group_goes_with_its_job(bench: Bench, way: str) -> None:
     wait_until(lambda: not any(place.exists() for place in places))
 
 
-def test_killed_keeper_leaves_no_group(bench: Bench) -> None:
+def test_killed_keeper_leaves_no_group(tmp_path: Path) -> None:
+    executor = NativeExecutor(Isolation.LIMITS)
+    try:
+        with Bench(executor, tmp_path).started("python", "-c", ENDLESS) as job:
+            job.await_line("on")
+            places = directories_of(job.main)
+            assert places
+            os.kill(int(places[0].name.removeprefix("job-")), signal.SIGKILL)
+            assert job.result().reason is ExitReason.LOST
+            wait_until(lambda: not any(place.exists() for place in places))
+    finally:
+        executor.close()
+
+
+def test_killed_namespace_leaves_no_group(bench: Bench) -> None:
     with bench.started("python", "-c", ENDLESS) as job:
         job.await_line("on")
         places = directories_of(job.main)
         assert places
-        os.kill(int(places[0].name.removeprefix("job-")), signal.SIGKILL)
-        assert job.result().reason is ExitReason.LOST
+        os.kill(parent_of(job.main), signal.SIGKILL)
+        assert job.result().signal == signal.SIGKILL
         wait_until(lambda: not any(place.exists() for place in places))
+
+
+def parent_of(pid: int) -> int:
+    return int(Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[1])
 
 
 def test_provider_leaves_no_group(own_bench: Bench) -> None:

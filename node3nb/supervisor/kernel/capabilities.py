@@ -45,6 +45,17 @@ def drop_all() -> None:
     _empty_bounding_set()
     _where_permitted(_PR_CAP_AMBIENT, _PR_CAP_AMBIENT_CLEAR_ALL)
     _where_permitted(_PR_SET_SECUREBITS, _NOTHING_REGAINED)
+    drop_own()
+
+
+def drop_own() -> None:
+    """Be without any capability, in a process that never becomes another program.
+
+    Raises
+    ------
+    OSError
+        The kernel does not let us.
+    """
     header = struct.pack("=Ii", _LINUX_CAPABILITY_VERSION_3, 0)
     call("capset", header, bytes(3 * _CAPABILITIES // 8))
 

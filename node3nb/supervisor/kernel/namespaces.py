@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import fcntl
 import os
+import signal
 import socket
 import struct
 
@@ -17,6 +18,8 @@ NEWIPC = 0x0800_0000
 NEWUSER = 0x1000_0000
 NEWPID = 0x2000_0000
 NEWNET = 0x4000_0000
+#: Makes the child that of our own parent (linux/sched.h).
+_CLONE_PARENT = 0x0000_8000
 #: Sets the flags of a network interface (linux/sockios.h), and two of them (linux/if.h).
 _SIOCSIFFLAGS = 0x8914
 _IFF_UP, _IFF_RUNNING = 0x1, 0x40
@@ -33,6 +36,20 @@ def unshare(kinds: int) -> None:
         `EPERM`, or `ENOSPC` where user namespaces are switched off.
     """
     call("unshare", kinds)
+
+
+def clone(kinds: int) -> int:
+    """Fork into new namespaces of some kinds; returns 0 in the child, which our parent has.
+
+    Neither Python nor the C library is told: until the child forks in its turn it must do without
+    threads, locks, and signals to itself.
+
+    Raises
+    ------
+    OSError
+        As for `unshare`.
+    """
+    return call("clone", kinds | _CLONE_PARENT | signal.SIGCHLD, 0, 0, 0, 0)
 
 
 def join(namespace: int, kind: int) -> None:

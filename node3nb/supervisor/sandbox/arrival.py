@@ -1,4 +1,4 @@
-"""The last step of a view: the job's own directories come in, the rest of the host goes."""
+"""The last steps of a view: what is each sandbox's own, then the job's, and the host goes."""
 
 from __future__ import annotations
 
@@ -6,10 +6,38 @@ import os
 import time
 from typing import Any
 
-from node3nb.supervisor.kernel import mounts
+from node3nb.supervisor.kernel import mounts, namespaces
 from node3nb.supervisor.sandbox.plan import Plan
-from node3nb.supervisor.sandbox.setup import HIDDEN, INPUT, OUTPUT, SHM, TMP, WORK
+from node3nb.supervisor.sandbox.setup import (
+    HIDDEN,
+    HOSTNAME,
+    INPUT,
+    NO_NETWORK,
+    OUTPUT,
+    SHM,
+    TMP,
+    WORK,
+    Setup,
+)
 from node3nb.supervisor.sandbox.template import covered, place
+
+#: The private /dev/shm before the job's limit is known, in bytes and files.
+SHM_BYTES, SHM_FILES = 64 << 20, 4096
+
+
+def furnish(setup: Setup) -> None:
+    """Fill namespaces that are new with what each sandbox has for itself.
+
+    Raises
+    ------
+    OSError
+        The kernel does not let us.
+    """
+    mounts.mount_proc("/proc")
+    mounts.mount_tmpfs(SHM, mode=0o1777, bytes=SHM_BYTES, inodes=SHM_FILES, exec=False)
+    namespaces.set_hostname(HOSTNAME)
+    if setup.network == NO_NETWORK:
+        namespaces.raise_loopback()
 
 
 def arrange(plan: Plan, message: dict[str, Any]) -> None:
@@ -27,6 +55,7 @@ def arrange(plan: Plan, message: dict[str, Any]) -> None:
     OSError
         A directory is not there, or the kernel does not let us.
     """
+    namespaces.unshare(namespaces.NEWCGROUP)  # whose root is the job's own group by now
     place_of_work = f"{HIDDEN}/area/{message['place']}"
     mounts.bind(f"{place_of_work}/input", INPUT, writable=False)
     for name, path in (("output", OUTPUT), ("job", WORK), ("tmp", TMP)):

@@ -5,12 +5,11 @@ from __future__ import annotations
 import contextlib
 import os
 import signal
-from typing import Any
+from typing import Any, NoReturn
 
 from node3nb.supervisor import proc
 from node3nb.supervisor.kernel import namespaces
-from node3nb.supervisor.kernel.cgroups import Group
-from node3nb.supervisor.sandbox import init
+from node3nb.supervisor.sandbox import arrival, init
 from node3nb.supervisor.sandbox.children import hear, send, tell, told
 from node3nb.supervisor.sandbox.inner import Ends, Inner
 from node3nb.supervisor.sandbox.setup import READY, UNPREPARED, Setup
@@ -29,7 +28,7 @@ class Sandbox:
     top
         Process whose end is the sandbox's: the first of its namespace, else the job's own.
     main
-        The job's own process.
+        The job's own process, once it is ready.
     first
         The first process of its process namespace, if it has one.
     stdout, stderr, report
@@ -37,17 +36,33 @@ class Sandbox:
     """
 
     def __init__(self, top: int, pipes: Pipes, *, inside: bool) -> None:
-        self.top = top
+        self.top = self.main = self.first = top
         self.stdout, self.stderr, self.report = pipes.stdout[0], pipes.stderr[0], pipes.report[0]
         self._go, self._status = pipes.go[1], pipes.status[0]
+        self._held = {self.stdout, self.stderr, self.report, self._go, self._status}
         self._inside = inside
         self._ended = False
+
+    def await_ready(self) -> None:
+        """Wait until it waits for its job.
+
+        Raises
+        ------
+        SandboxError
+            It could not be built; its process ends.
+        """
         outcome = hear(self.report)
         if outcome != (READY,):
-            os.waitpid(top, 0)
             raise SandboxError(str(outcome[2]) if len(outcome) == 3 else "it ended early")
-        self.main = proc.children(top)[0] if self._inside else top
-        self.first = top
+        self._find()
+
+    def _find(self) -> None:
+        """Find the job's own process."""
+        if self._inside:
+            try:
+                self.main = proc.children(self.top)[0]
+            except IndexError:
+                raise SandboxError("it ended early") from None
 
     def outcome(self) -> tuple[object, ...]:
         """Return what became of the job's start, once that is told: nothing is success."""
@@ -57,7 +72,11 @@ class Sandbox:
         """Let the job begin; a sandbox that has died meanwhile shows that by its end."""
         with contextlib.suppress(BrokenPipeError):
             send(self._go, message)
-        os.close(self._go)
+        self._close(self._go)
+
+    def close_report(self) -> None:
+        """Listen no more to what becomes of its start."""
+        self._close(self.report)
 
     def lives(self) -> bool:
         """Return whether the sandbox has survived its waiting."""
@@ -81,6 +100,21 @@ class Sandbox:
             with contextlib.suppress(ProcessLookupError):
                 os.kill(self.top, signal.SIGKILL)
 
+    def end(self) -> None:
+        """Kill and bury it, before it has a job."""
+        os.kill(self.top, signal.SIGKILL)
+        os.waitpid(self.top, 0)
+
+    def close(self) -> None:
+        """Let go of what it was told and heard by."""
+        for fd in tuple(self._held):
+            self._close(fd)
+
+    def _close(self, fd: int) -> None:
+        if fd in self._held:
+            self._held.remove(fd)
+            os.close(fd)
+
 
 class Pipes:
     """The pipes between a keeper and what it builds: ends to read and to write."""
@@ -90,23 +124,32 @@ class Pipes:
 
     def outside(self) -> None:
         """Keep the keeper's ends only."""
-        for fd in (self.stdout[1], self.stderr[1], self.report[1], self.go[0], self.status[1]):
+        for fd in self.theirs:
             os.close(fd)
+
+    def close(self) -> None:
+        """Close every end."""
+        for pipe in (self.stdout, self.stderr, self.report, self.go, self.status):
+            for fd in pipe:
+                os.close(fd)
 
     def ends(self) -> Ends:
         """Return the job's ends."""
-        return Ends(self.stdout[1], self.stderr[1], self.report[1], self.go[0])
+        return Ends(*self.theirs[:-1])
+
+    @property
+    def theirs(self) -> tuple[int, ...]:
+        """The sandbox's ends: those of `Ends`, and where its first process tells the status."""
+        return self.stdout[1], self.stderr[1], self.report[1], self.go[0], self.status[1]
 
 
-def build(setup: Setup, template: Template | None, group: Group | None) -> Sandbox | Inner:
-    """Build a sandbox, in namespaces if there is a template.
+def build(setup: Setup, template: Template | None) -> Sandbox | Inner:
+    """Begin to build a sandbox, in namespaces if there is a template.
 
     Returns a second time in the job's own process, with that process's side.
 
     Raises
     ------
-    SandboxError
-        A layer could not be put on: the sandbox is not used.
     OSError
         The kernel does not let us begin.
     """
@@ -116,24 +159,44 @@ def build(setup: Setup, template: Template | None, group: Group | None) -> Sandb
             namespaces.join(template.users, namespaces.NEWUSER)
         namespaces.unshare(namespaces.NEWPID)
     top = os.fork()
-    if top:
-        pipes.outside()
-        return Sandbox(top, pipes, inside=template is not None)
-    try:
-        if group is not None:
-            group.enter(os.getpid())
+    if not top:
         return _within(setup, template, pipes)
-    except BaseException as error:  # noqa: BLE001 - the keeper has to know, whatever it is
-        tell(pipes.report[1], UNPREPARED, *told(error))
-        os._exit(1)
+    pipes.outside()
+    return Sandbox(top, pipes, inside=template is not None)
 
 
 def _within(setup: Setup, template: Template | None, pipes: Pipes) -> Inner:
     """Become the job's process, and at level `namespaces` its first process before."""
-    if template is None:
-        return Inner(setup, pipes.ends())
-    init.enter(setup, template)
+    try:
+        if template is None:
+            return Inner(setup, Ends(*pipes.theirs[:-1]))
+        init.enter(setup, template)
+    except BaseException as error:  # noqa: BLE001 - the keeper has to know, whatever it is
+        _tell_unprepared(pipes.report[1], error)
+    return begin(setup, pipes.theirs)
+
+
+def begin(setup: Setup, theirs: tuple[int, ...]) -> Inner:
+    """Be the first process of a process namespace; returns in the second, which will be the job.
+
+    Parameters
+    ----------
+    setup
+        The sandbox, whose namespaces these two are in.
+    theirs
+        Its ends of the pipes.
+    """
+    *ends, status = theirs
     job = os.fork()
     if job:
-        init.be(job, pipes.status[1])
-    return Inner(setup, pipes.ends())
+        init.be(job, status)
+    try:
+        arrival.furnish(setup)
+    except BaseException as error:  # noqa: BLE001 - the keeper has to know, whatever it is
+        _tell_unprepared(ends[2], error)
+    return Inner(setup, Ends(*ends))
+
+
+def _tell_unprepared(report: int, error: BaseException) -> NoReturn:
+    tell(report, UNPREPARED, *told(error))
+    os._exit(1)

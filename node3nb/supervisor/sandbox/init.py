@@ -6,29 +6,29 @@ import os
 from typing import NoReturn
 
 from node3nb.supervisor import linux
-from node3nb.supervisor.kernel import capabilities, mounts, namespaces
+from node3nb.supervisor.kernel import capabilities, namespaces
 from node3nb.supervisor.sandbox.children import keep_only, tell
-from node3nb.supervisor.sandbox.setup import HOSTNAME, NO_NETWORK, SHM, Setup
+from node3nb.supervisor.sandbox.setup import NO_NETWORK, Setup
 from node3nb.supervisor.sandbox.template import Template
 
-#: The private /dev/shm before the job's limit is known, in bytes and files.
-SHM_BYTES, SHM_FILES = 64 << 20, 4096
+
+def kinds(setup: Setup) -> int:
+    """Return the namespaces a sandbox has of its own; that of control groups comes with the job."""
+    own = namespaces.NEWNS | namespaces.NEWIPC | namespaces.NEWUTS | namespaces.NEWPID
+    return own | (namespaces.NEWNET if setup.network == NO_NETWORK else 0)
 
 
 def enter(setup: Setup, template: Template) -> None:
     """Go into namespaces of our own, which begin as a copy of the template."""
-    linux.die_with_parent()
-    namespaces.join(template.mounts, namespaces.NEWNS)
-    apart = namespaces.NEWNS | namespaces.NEWIPC | namespaces.NEWUTS | namespaces.NEWCGROUP
-    if setup.network == NO_NETWORK:
-        apart |= namespaces.NEWNET
-    namespaces.unshare(apart)
-    mounts.stop_propagation()
-    mounts.mount_proc("/proc")
-    mounts.mount_tmpfs(SHM, mode=0o1777, bytes=SHM_BYTES, inodes=SHM_FILES, exec=False)
-    namespaces.set_hostname(HOSTNAME)
-    if setup.network == NO_NETWORK:
-        namespaces.raise_loopback()
+    join(template.mounts)
+    namespaces.unshare(kinds(setup) & ~namespaces.NEWPID)  # that we are the first of
+
+
+def join(mounts: int, users: int | None = None) -> None:
+    """See what the template shows; its user namespace is joined first, if there is one."""
+    if users is not None:
+        namespaces.join(users, namespaces.NEWUSER)
+    namespaces.join(mounts, namespaces.NEWNS)
 
 
 def be(job: int, status: int) -> NoReturn:
@@ -44,7 +44,7 @@ def be(job: int, status: int) -> NoReturn:
     try:
         linux.hide_from_peers()
         keep_only(status)
-        capabilities.drop_all()
+        capabilities.drop_own()
         linux.die_with_parent()  # a change of capabilities has cleared it
         tell(status, _wait_for(job))
     finally:

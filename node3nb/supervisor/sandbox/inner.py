@@ -66,7 +66,7 @@ class Inner:
         if self._setup.level != LIMITS and self._setup.landlock:
             self._rules = _ruleset(self._setup)
         if self._setup.seccomp:
-            seccomp.program(_policy(self._setup))
+            seccomp.program(policy(self._setup))
         linux.forbid_new_privileges()
 
     def await_job(self) -> dict[str, Any]:
@@ -91,9 +91,10 @@ class Inner:
         if self._rules is not None:
             _complete(self._rules, go)
             self._rules.enforce()
+        limits.give_way(go["cores"])
         limits.apply(go["limits"])
         if setup.seccomp:
-            seccomp.install(seccomp.program(_policy(setup)))
+            seccomp.install(seccomp.program(policy(setup)))
 
     def execute(self, argv: tuple[str, ...], env: dict[str, str]) -> NoReturn:
         """Become another program; the report tells when that fails."""
@@ -125,7 +126,7 @@ def _complete(rules: Ruleset, go: dict[str, Any]) -> None:
         rules.allow_device(path)
 
 
-def _policy(setup: Setup) -> seccomp.Policy:
+def policy(setup: Setup) -> seccomp.Policy:
     """Return which calls a level leaves: what has its own namespace may be used in it."""
     apart = setup.level != LANDLOCK
     return seccomp.Policy(

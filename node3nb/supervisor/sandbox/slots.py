@@ -67,6 +67,10 @@ class Slot:
         os.ftruncate(self._lock, 0)
         os.pwrite(self._lock, state, 0)
 
+    def let_go(self) -> None:
+        """Close the lock's file in a process that is no holder."""
+        os.close(self._lock)
+
     def release(self, state: bytes = _EMPTY) -> None:
         """Give the slot back, whoever else still has the lock's file open.
 

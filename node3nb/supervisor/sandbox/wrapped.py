@@ -16,7 +16,6 @@ from typing import NoReturn
 
 from node3nb.supervisor import limits, linux, proc
 from node3nb.supervisor.frames import encode
-from node3nb.supervisor.kernel.cgroups import Group
 from node3nb.supervisor.sandbox import bubblewrap
 from node3nb.supervisor.sandbox.build import Pipes, Sandbox
 from node3nb.supervisor.sandbox.children import receive, tell, told
@@ -35,9 +34,12 @@ class Wrapped(Sandbox):
     """The keeper's side of a sandbox that bubblewrap builds."""
 
     def __init__(self, top: int, pipes: Pipes, words: int) -> None:
-        super().__init__(top, pipes, inside=False)
-        self._inside = True
+        super().__init__(top, pipes, inside=True)
         self._words = words
+        self._held.add(words)
+
+    def _find(self) -> None:
+        """Find nobody: the process that waits becomes bubblewrap."""
 
     def outcome(self) -> tuple[object, ...]:
         """Return what became of the job's start; bubblewrap's own words when it failed."""
@@ -60,12 +62,12 @@ def _is_readable(fd: int) -> bool:
     return bool(select.select([fd], [], [], 0)[0])
 
 
-def build(setup: Setup, group: Group | None) -> Wrapped:
+def build(setup: Setup) -> Wrapped:
     """Have a process wait for the job, which is bubblewrap's to build a sandbox for.
 
     Raises
     ------
-    SandboxError, OSError
+    OSError
         It could not be forked.
     """
     pipes, words = Pipes(), os.pipe()
@@ -75,8 +77,6 @@ def build(setup: Setup, group: Group | None) -> Wrapped:
         os.close(words[1])
         return Wrapped(top, pipes, words[0])
     try:
-        if group is not None:
-            group.enter(os.getpid())
         _become_bubblewrap(setup, pipes, words[1])
     except BaseException as error:  # noqa: BLE001 - the keeper has to know, whatever it is
         tell(pipes.report[1], UNPREPARED, *told(error))

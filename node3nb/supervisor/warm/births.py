@@ -1,28 +1,30 @@
-"""How the warm Python bears keepers."""
+"""How the warm Python bears sandboxes, and keepers that build theirs."""
 
 from __future__ import annotations
 
+import errno
 import marshal
 import os
 import signal
 import socket
 import time
+from dataclasses import replace
 from typing import Any
 
 from node3nb.supervisor import keeper_process, linux
 from node3nb.supervisor.berth import Blueprint
 from node3nb.supervisor.frames import Channel
-from node3nb.supervisor.kernel.cgroups import Groups
-from node3nb.supervisor.sandbox.inner import REPORT
+from node3nb.supervisor.kernel import namespaces, seccomp
+from node3nb.supervisor.sandbox import build, init
+from node3nb.supervisor.sandbox.inner import REPORT, Inner, policy
 from node3nb.supervisor.sandbox.setup import Setup
-from node3nb.supervisor.sandbox.template import Template
 from node3nb.supervisor.warm import script
-from node3nb.supervisor.warm.nursery import SOCKET
+from node3nb.supervisor.warm.nursery import KEEPER, SOCKET, VIEW
 
 #: Bytes of the largest request.
 REQUEST_BYTES = 1 << 17
-#: Descriptors with a request: a channel and two namespaces.
-MOST_FDS = 3
+#: Descriptors with a request: the ends of a sandbox's pipes.
+MOST_FDS = 5
 #: Seconds between two looks at whether a keeper has become the supervisor's.
 ADOPTION_S = 0.0002
 
@@ -37,52 +39,88 @@ def prepare(supervisor: int, preload: tuple[str, ...]) -> None:
     script.prepare(preload)
 
 
-def serve() -> tuple[tuple[str, ...], dict[str, str]]:
-    """Bear keepers until the supervisor is gone.
+#: A command and its environment.
+Program = tuple[tuple[str, ...], dict[str, str]]
 
-    Returns only in the process of a job that runs in a warm Python, with what it runs: its
-    command and its environment.
+
+def serve() -> Program:
+    """Do what the supervisor asks for until it is gone.
+
+    Returns only in the process of a job that runs in a warm Python, with what it runs.
     """
     requests = socket.socket(fileno=SOCKET)
     requests.send(b"ready")
+    view: Setup | None = None
     while True:
-        request, fds, _, _ = socket.recv_fds(requests, REQUEST_BYTES, MOST_FDS)
-        if not request:
+        data, fds, _, _ = socket.recv_fds(requests, REQUEST_BYTES, MOST_FDS)
+        if not data:
             os._exit(0)
-        pid = os.fork()
-        if pid:
-            os.waitpid(pid, 0)
-            for fd in fds:
-                os.close(fd)
-            continue
-        requests.close()
-        return _bear(request, fds)
+        request = marshal.loads(data)  # noqa: S302 - the supervisor's
+        inner = None
+        if request["op"] == KEEPER:
+            inner = _bear_keeper(requests, request, fds)
+        elif request["op"] == VIEW:
+            view = _see(requests, request, fds)
+        elif view is not None:
+            inner = _bear_sandbox(requests, replace(view, **request["own"]), fds)
+        if inner is not None:
+            return _await_program(inner)
+        for fd in fds:
+            os.close(fd)
 
 
-def _bear(request: bytes, fds: list[int]) -> tuple[tuple[str, ...], dict[str, str]]:
-    """Leave the keeper to the supervisor, as an orphan: it adopts every one below it."""
+def _see(requests: socket.socket, request: dict[str, Any], fds: list[int]) -> Setup:
+    """Go where the sandboxes are to begin, and do what is the same for all of them."""
+    setup = Setup.from_frame(request["setup"])
+    try:
+        init.join(*fds)
+        linux.die_with_parent()  # a change of user namespace has cleared it
+        seccomp.program(policy(setup))
+    except OSError as error:
+        _answer(requests, -(error.errno or errno.EIO))
+    else:
+        _answer(requests, 0)
+    return setup
+
+
+def _bear_sandbox(requests: socket.socket, setup: Setup, fds: list[int]) -> Inner | None:
+    """Fork a sandbox, as a child of the supervisor; returns its side in the job's process."""
+    try:
+        first = namespaces.clone(init.kinds(setup))
+    except OSError as error:
+        first = -(error.errno or errno.EIO)
+    if first:
+        _answer(requests, first)
+        return None
+    requests.detach()
+    return build.begin(setup, tuple(fds))
+
+
+def _answer(requests: socket.socket, number: int) -> None:
+    requests.send(marshal.dumps(number))
+
+
+def _bear_keeper(requests: socket.socket, request: dict[str, Any], fds: list[int]) -> Inner | None:
+    """Fork a keeper and leave it to the supervisor, as an orphan: it adopts all below it."""
+    midwife = os.fork()
+    if midwife:
+        os.waitpid(midwife, 0)
+        return None
+    requests.close()
     midwife = os.getpid()
     if os.fork():
         os._exit(0)
     while os.getppid() == midwife:
         time.sleep(ADOPTION_S)
-    channel, *namespaces = fds
-    blueprint = _blueprint(marshal.loads(request), namespaces)  # noqa: S302 - the supervisor's
-    inner = keeper_process.keep(blueprint, Channel(socket.socket(fileno=channel)))
+    blueprint = Blueprint.from_frame(request["blueprint"])
+    return keeper_process.keep(blueprint, Channel(socket.socket(fileno=fds[0])))
+
+
+def _await_program(inner: Inner) -> Program:
+    """Return the program of a Python job; become any other."""
     script.settle()
     go = inner.await_job()
     if not go["warm"]:
         inner.execute(go["argv"], go["env"])
     os.close(REPORT)
     return go["argv"], go["env"]
-
-
-def _blueprint(request: dict[str, Any], namespaces: list[int]) -> Blueprint:
-    mounts, users = (*namespaces, None, None)[:2]
-    return Blueprint(
-        Setup.from_frame(request["setup"]),
-        None if mounts is None else Template(mounts, users),
-        Groups.from_frame(request["groups"]) if request["groups"] else None,
-        request["own_user"],
-        request["area"],
-    )

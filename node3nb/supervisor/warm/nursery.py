@@ -1,20 +1,30 @@
-"""The supervisor's end of the warm Python: starts it, asks it for keepers, renews it."""
+"""The supervisor's end of the warm Python: starts it, asks it for sandboxes, renews it."""
 
 from __future__ import annotations
 
+import errno
 import marshal
 import os
+import select
 import socket
+from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 from node3nb.supervisor.berth import Blueprint
+from node3nb.supervisor.sandbox.setup import Setup
+from node3nb.supervisor.sandbox.template import Template
 
 #: The program that is the warm Python.
 PROGRAM = str(Path(__file__).parent / "__main__.py")
 #: The descriptor it talks to us by.
 SOCKET = 3
-#: Keepers one warm Python bears: all its jobs share its hash seed and the layout of its memory.
+#: Sandboxes one warm Python bears: all its jobs share its hash seed and the layout of its memory.
 MOST_BORN = 64
+#: Seconds it gets to bear one, which takes it less than a thousandth of that.
+PATIENCE_S = 5.0
+#: What it is asked for: to see what jobs see, a sandbox, a keeper that builds one.
+VIEW, SANDBOX, KEEPER = "view", "sandbox", "keeper"
 #: Its whole environment: what a job's own Python would see, and no home to find packages in.
 ENVIRONMENT = {"PATH": "/usr/local/bin:/usr/bin:/bin", "LANG": "C.UTF-8", "HOME": "/nonexistent"}
 
@@ -24,6 +34,7 @@ class _Warm:
 
     def __init__(self, python: str, preload: tuple[str, ...]) -> None:
         self.born = 0
+        self.view: Template | None = None
         self.socket, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         with theirs:
             self.pid = os.posix_spawn(
@@ -40,6 +51,32 @@ class _Warm:
             return bool(self.socket.recv(64, socket.MSG_DONTWAIT))
         except OSError:
             return False
+
+    def ask(self, request: dict[str, Any], fds: Sequence[int]) -> None:
+        """Send a request.
+
+        Raises
+        ------
+        OSError
+            It has ended.
+        """
+        socket.send_fds(self.socket, [marshal.dumps(request)], fds)
+
+    def answer(self) -> int:
+        """Return its answer to a request.
+
+        Raises
+        ------
+        OSError
+            It has ended, or could not do it.
+        """
+        if not select.select([self.socket.fileno()], [], [], PATIENCE_S)[0]:
+            raise TimeoutError(errno.ETIMEDOUT, os.strerror(errno.ETIMEDOUT))
+        data = self.socket.recv(64)
+        answer = int(marshal.loads(data)) if data else -errno.EPIPE  # noqa: S302 - our own child's
+        if answer < 0:
+            raise OSError(-answer, os.strerror(-answer))
+        return answer
 
 
 class Nursery:
@@ -96,16 +133,62 @@ class Nursery:
         warm = self._current
         if warm is None:
             return False
-        fds = [channel.fileno(), *(blueprint.template.fds if blueprint.template else [])]
+        request = {"op": KEEPER, "blueprint": blueprint.to_frame()}
         try:
-            socket.send_fds(warm.socket, [marshal.dumps(blueprint.to_frame())], fds)
+            warm.ask(request, [channel.fileno()])
         except OSError:
-            self._current = None
-            self._retire(warm)
+            self._give_up(warm)
+        self._count(warm)
+        return self.ready
+
+    def build(self, setup: Setup, view: Template, fds: Sequence[int]) -> int:
+        """Have a sandbox built in namespaces, as a child of ours.
+
+        Parameters
+        ----------
+        setup
+            What it is like.
+        view
+            What it begins with a copy of.
+        fds
+            Its ends of the pipes.
+
+        Returns
+        -------
+        int
+            Its first process.
+
+        Raises
+        ------
+        OSError
+            There is nobody who could, or it could not be done.
+        """
+        warm = self._current
+        if warm is None:
+            raise ProcessLookupError(errno.ESRCH, "no Python is warm")
+        try:
+            if warm.view is not view:
+                warm.ask({"op": VIEW, "setup": setup.to_frame()}, view.fds)
+                warm.answer()
+                warm.view = view
+            own = {"uid": setup.uid, "network": setup.network, "grouped": setup.grouped}
+            warm.ask({"op": SANDBOX, "own": own}, fds)
+            first = warm.answer()
+        except OSError:
+            self._give_up(warm)
+            raise
+        self._count(warm)
+        return first
+
+    def _count(self, warm: _Warm) -> None:
+        """Have it replaced once it has borne enough, or is gone; not if it never bore any."""
         warm.born += 1
         if (warm.born >= MOST_BORN or not self.ready) and self._next is None and warm.born > 1:
             self._next = _Warm(self._python, self._preload)
-        return self.ready
+
+    def _give_up(self, warm: _Warm) -> None:
+        self._current = None
+        self._retire(warm)
 
     def reap(self) -> None:
         """Bury those that were let go and have ended."""
