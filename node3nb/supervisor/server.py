@@ -13,14 +13,15 @@ import time
 from pathlib import Path
 
 from node3nb.files.removal import remove_tree
-from node3nb.supervisor import berth, guard, level, limits, linux, marks, tree, verdict
+from node3nb.supervisor import berth, guard, level, linux, marks, tree, verdict
 from node3nb.supervisor.berth import Berth
 from node3nb.supervisor.frames import Channel, Frame
 from node3nb.supervisor.keepers import Keepers
 from node3nb.supervisor.kept import Kept, KeptApart
-from node3nb.supervisor.orders import Grant, Order
+from node3nb.supervisor.orders import Order
 from node3nb.supervisor.sandbox import plan
 from node3nb.supervisor.sandbox.setup import LEVELS
+from node3nb.supervisor.shares import Shares
 from node3nb.supervisor.ward import Ward
 from node3nb.supervisor.warm.nursery import Nursery
 from node3nb.supervisor.watch import Cause
@@ -35,8 +36,6 @@ LOOK_S = 1.0
 PARENT_S = 0.25
 #: Seconds between two attempts to send what the kernel does not take.
 FLUSH_S = 0.02
-#: Seconds for which a count of the user's processes is good enough.
-OWNER_TASKS_S = 5.0
 _READ = selectors.EVENT_READ
 
 
@@ -57,10 +56,9 @@ class Supervisor:
         self._control = control
         self._owner = owner
         self._parent = parent
-        self._mark = marks.of(os.getpid())
         self._selector = selectors.DefaultSelector()
         self._statuses: dict[int, int] = {}
-        self._owner_tasks = (0.0, 0)
+        self._shares = Shares()
         self._orphaned = self._strays = False
         self._polls_owner = not hasattr(os, "pidfd_open")
         self._expecting: int | None = None
@@ -165,8 +163,7 @@ class Supervisor:
         try:
             self._keepers.see(order.area)
             kept = self._keepers.take(order) or self._keepers.make(order.network)
-            cores, tasks = self._choose_cores(order.cores), self._count_owner_tasks()
-            kept.employ(order, Grant(cores, tasks, self._mark))
+            kept.employ(order, self._shares.grant(order, self._keepers.busy))
         except OSError as error:
             why = error.strerror or str(error)
             cause = Cause("internal", f"The job could not be started ({why}); try later.")
@@ -195,21 +192,6 @@ class Supervisor:
         self._selector.close()
         self._control.close()
         self._keepers.let_go()
-
-    def _choose_cores(self, count: int) -> tuple[int, ...]:
-        """Return the cores with the fewest of our jobs on them."""
-        if not hasattr(os, "sched_getaffinity"):
-            return ()
-        taken = [core for kept in self._keepers.busy for core in kept.cores]
-        cores = sorted(os.sched_getaffinity(0), key=lambda core: (taken.count(core), core))
-        return tuple(cores[:count])
-
-    def _count_owner_tasks(self) -> int:
-        counted, tasks = self._owner_tasks
-        if time.monotonic() - counted > OWNER_TASKS_S or not counted:
-            tasks = limits.tasks_of_user()
-            self._owner_tasks = (time.monotonic(), tasks)
-        return tasks
 
     def _hear(self, kept: KeptApart) -> None:
         """Pass on what a keeper tells; its account only once the keeper itself is gone."""

@@ -77,6 +77,7 @@ def become(uid: int, gid: int) -> None:
 
 
 def _empty_bounding_set() -> None:
+    """Leave no capability that a program could be given."""
     for capability in range(_CAPABILITIES):
         if not _where_permitted(_PR_CAPBSET_DROP, capability):
             return

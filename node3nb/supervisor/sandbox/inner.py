@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import _signal  # type: ignore[import-not-found] # plain numbers, not an enumeration to be made
 import os
 import signal
 import sys
@@ -27,6 +28,8 @@ from node3nb.supervisor.sandbox.setup import (
     Setup,
 )
 
+#: Every signal that can be handled.
+SIGNALS = tuple(sorted(map(int, signal.valid_signals() - {signal.SIGKILL, signal.SIGSTOP})))
 #: Descriptors of the job's process while it waits: what it reports to, what it is told by.
 REPORT, GO = 3, 4
 
@@ -162,11 +165,9 @@ def _ruleset(setup: Setup) -> Ruleset:
 def _forget_signals() -> None:
     """Undo what Python and the supervisor arranged: signal dispositions survive an exec."""
     signal.pthread_sigmask(signal.SIG_SETMASK, ())
-    for number in signal.valid_signals() - {signal.SIGKILL, signal.SIGSTOP}:
-        try:
-            signal.signal(number, signal.SIG_DFL)
-        except (OSError, ValueError):
-            continue
+    for number in SIGNALS:
+        if _signal.getsignal(number) != _signal.SIG_DFL:
+            _signal.signal(number, _signal.SIG_DFL)
 
 
 def _place_descriptors(ends: Ends) -> None:

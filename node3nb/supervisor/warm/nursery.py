@@ -25,8 +25,14 @@ MOST_BORN = 64
 PATIENCE_S = 5.0
 #: What it is asked for: to see what jobs see, a sandbox, a keeper that builds one.
 VIEW, SANDBOX, KEEPER = "view", "sandbox", "keeper"
-#: Its whole environment: what a job's own Python would see, and no home to find packages in.
-ENVIRONMENT = {"PATH": "/usr/local/bin:/usr/bin:/bin", "LANG": "C.UTF-8", "HOME": "/nonexistent"}
+#: Its whole environment: what a job's own Python would see, no home to find packages in, and
+#: functions looked up once by it (ld.so(8)), not again in every fork.
+ENVIRONMENT = {
+    "PATH": "/usr/local/bin:/usr/bin:/bin",
+    "LANG": "C.UTF-8",
+    "HOME": "/nonexistent",
+    "LD_BIND_NOW": "1",
+}
 
 
 class _Warm:

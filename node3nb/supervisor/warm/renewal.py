@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import _signal  # type: ignore[import-not-found] # plain numbers, not an enumeration to be made
 import gc
 import os
 import signal
@@ -16,9 +17,9 @@ IGNORED = frozenset({signal.SIGPIPE, signal.SIGXFSZ})
 FIXED = frozenset({signal.SIGKILL, signal.SIGSTOP})
 #: Every other signal, with what becomes of it when Python starts.
 FIRST_HANDLERS: dict[int, signal._HANDLER] = {
-    **dict.fromkeys(signal.valid_signals() - FIXED, signal.SIG_DFL),
-    **dict.fromkeys(IGNORED, signal.SIG_IGN),
-    signal.SIGINT: signal.default_int_handler,
+    **dict.fromkeys(map(int, signal.valid_signals() - FIXED), _signal.SIG_DFL),
+    **dict.fromkeys(map(int, IGNORED), _signal.SIG_IGN),
+    int(signal.SIGINT): signal.default_int_handler,
 }
 AUTHENTICATION_KEY_BYTES = 32  # as multiprocessing.process.current_process() draws it
 
@@ -47,8 +48,8 @@ def _signals() -> None:
     signal.set_wakeup_fd(-1)
     signal.pthread_sigmask(signal.SIG_SETMASK, ())
     for number, handler in FIRST_HANDLERS.items():
-        if signal.getsignal(number) is not handler:
-            signal.signal(number, handler)
+        if _signal.getsignal(number) != handler:
+            _signal.signal(number, handler)
 
 
 def _randomness() -> None:

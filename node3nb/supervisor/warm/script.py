@@ -58,6 +58,10 @@ class Baseline:
     bare: frozenset[str]
     #: Modules the warm interpreter has; a program that imports one of these gets it as it is.
     loaded: frozenset[str]
+    #: Those that a bare interpreter has not.
+    extra: frozenset[str]
+    #: Our own, and the program that imported them: no program is to see these.
+    ours: tuple[str, ...]
 
 
 class _Unwinding(BaseException):
@@ -112,7 +116,8 @@ def prepare(preload: tuple[str, ...]) -> tuple[str, ...]:
     failed = tuple(name for name in preload if not _load(name))
     sys.path[:] = path
     loaded = frozenset(name for name in sys.modules if not _is_ours(name))
-    _baseline = Baseline(path, bare, loaded)
+    ours = tuple(name for name in sys.modules if _is_ours(name) or name == "__main__")
+    _baseline = Baseline(path, bare, loaded, loaded - bare, ours)
     for stream in filter(None, (sys.stdout, sys.stderr)):
         stream.flush()
     gc.collect()
@@ -120,7 +125,7 @@ def prepare(preload: tuple[str, ...]) -> tuple[str, ...]:
     return failed
 
 
-_baseline = Baseline((), frozenset(), frozenset())
+_baseline = Baseline((), frozenset(), frozenset(), frozenset(), ())
 #: Modules the program does not see any more; to free them would write to all their memory.
 _kept: list[object] = []
 
@@ -189,8 +194,7 @@ def _become(argv: tuple[str, ...], env: dict[str, str]) -> None:
 def _install(program: Program, argv: list[str]) -> None:
     """Put a program in the place of the warm process's own."""
     stdio.renew()
-    ours = [name for name in sys.modules if _is_ours(name) or name == "__main__"]
-    _kept.extend(sys.modules.pop(name) for name in ours)
+    _kept.extend(sys.modules.pop(name) for name in _baseline.ours if name in sys.modules)
     sys.modules["__main__"] = program.main
     sys.orig_argv[:] = argv
     sys.argv[:] = program.argv
@@ -201,14 +205,13 @@ def _install(program: Program, argv: list[str]) -> None:
 
 def _is_replaced(program: Program) -> bool:
     """Tell whether a bare interpreter would import other modules than those loaded here."""
-    extra = _baseline.loaded - _baseline.bare
-    if isinstance(program.code, str) and program.code in extra:
+    if isinstance(program.code, str) and program.code in _baseline.extra:
         return True
     try:
         beside = os.listdir(program.path or os.curdir)
     except OSError:
         return False
-    return any(name.partition(".")[0] in extra for name in beside if _is_module(name))
+    return any(name.partition(".")[0] in _baseline.extra for name in beside if _is_module(name))
 
 
 def _is_module(name: str) -> bool:
