@@ -10,20 +10,20 @@ import psutil
 import pytest
 from support import needs
 from support.native_jobs import linux_only, wait_until
-from support.native_levels import once
 
 from node3nb import NativeExecutor, supervisor_client
 from node3nb.jobs import Isolation
 
 SUPERVISOR = Path(__file__).parents[1] / "support" / "native_mute_keepers.py"
-pytestmark = [linux_only, once]
+pytestmark = linux_only
 
 
 @pytest.fixture(scope="module")
-def executor(level: Isolation | None) -> Iterator[NativeExecutor]:
+def executor() -> Iterator[NativeExecutor]:
+    """At a level where the warm Python forks keepers."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(supervisor_client, "PROGRAM", SUPERVISOR)
-        executor = needs.native(level)
+        executor = needs.native(Isolation.LIMITS)
     yield executor
     executor.close()
 

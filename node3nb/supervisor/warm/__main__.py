@@ -8,6 +8,11 @@ import os.path
 import sys
 
 sys.path.insert(0, os.path.abspath(__file__ + "/../../../.."))
+from node3nb.supervisor.warm import gaps
+
+if __name__ == "__main__":
+    gaps.fill()  # before anything is made that every fork uses
+
 from node3nb.supervisor.warm import births, script
 
 del sys.path[:2]

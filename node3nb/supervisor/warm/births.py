@@ -35,8 +35,8 @@ def prepare(supervisor: int, preload: tuple[str, ...]) -> None:
     if os.getppid() != supervisor:
         os._exit(0)
     os.chdir("/")
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
     script.prepare(preload)
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
 
 
 #: A command and its environment.

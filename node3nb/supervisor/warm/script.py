@@ -18,7 +18,7 @@ from importlib.machinery import all_suffixes
 from itertools import takewhile
 from typing import NoReturn
 
-from node3nb.supervisor.warm import ending, renewal, stdio
+from node3nb.supervisor.warm import ending, gaps, renewal, stdio
 from node3nb.supervisor.warm.program import NeedsInterpreter, Program, find
 
 #: The locale a warm interpreter was started in, and the only one it can offer.
@@ -44,6 +44,9 @@ OPTIONS = frozenset({"-c", "-m"})
 #: Frames of files named with these words are no place a warning is shown to come from
 #: (`is_internal_frame`, Python/_warnings.c): none but the program's own are.
 HIDDEN_FILE = "<importlib._bootstrap of a warm interpreter>"
+#: How often to do ahead what forks do: after so many calls a function is as fast as it will be, and
+#: is written to no more (`QUICKENING_WARMUP_DELAY` and `ADAPTIVE_CACHE_BACKOFF` of CPython 3.11).
+REHEARSALS = 20
 #: How the names of files end that can be imported.
 SUFFIXES = tuple(all_suffixes())
 
@@ -120,7 +123,10 @@ def prepare(preload: tuple[str, ...]) -> tuple[str, ...]:
     _baseline = Baseline(path, bare, loaded, loaded - bare, ours)
     for stream in filter(None, (sys.stdout, sys.stderr)):
         stream.flush()
+    for _ in range(REHEARSALS):
+        settle()
     gc.collect()
+    gaps.fill()
     gc.freeze()
     return failed
 
