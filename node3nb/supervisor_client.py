@@ -42,7 +42,7 @@ class SupervisorClient:
     preload
         Modules the warm Python imports ahead.
     program
-        What is started.
+        What is started; by default `PROGRAM`.
     wanted
         What it is told first; None tells the three above.
 
@@ -60,13 +60,13 @@ class SupervisorClient:
         isolation: str | None = None,
         preload: tuple[str, ...] = (),
         *,
-        program: Path = PROGRAM,
+        program: Path | None = None,
         wanted: Frame | None = None,
     ) -> None:
         self._socket, theirs = socket.socketpair()
         with theirs:
             self._process = subprocess.Popen(
-                self._command(program, theirs.fileno()),
+                self._command(program or PROGRAM, theirs.fileno()),
                 stdin=subprocess.DEVNULL,
                 stdout=subprocess.DEVNULL,
                 stderr=subprocess.DEVNULL,
