@@ -6,8 +6,9 @@
 3. In a container's place there is an ordinary user without CAP_SYS_ADMIN and without namespaces,
    in a control group with 1 GB for all: JupyterLab is started the way Binder starts it, serves the
    quickstart, and beside it every tutorial runs and must give its saved outputs.
+4. The same user runs the tutorial that depends most on the machine outside that place, too.
 
-Prints how much memory that took, of how much.
+Prints how much memory the third took, of how much.
 """
 
 from __future__ import annotations
@@ -61,6 +62,8 @@ def main() -> None:
             say("the tutorials beside it")
             stage.run_tutorials()
             say(stage.account())
+            say("the attacks again, as an ordinary user of a whole machine")
+            stage.run_attacks_elsewhere()
 
 
 def say(what: str) -> None:

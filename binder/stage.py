@@ -82,10 +82,29 @@ class Stage:
 
     def run_tutorials(self) -> None:
         """Run every tutorial; ends the rehearsal if an output is another than the saved one."""
-        words = [str(self._python), "-m", "pytest", "-c", "/dev/null", "-p", "no:cacheprovider"]
-        words += ["--nbval", "--nbval-current-env", "--nbval-cell-timeout=120", "notebooks"]
-        if self._start(["binder/start", *words], None).wait(TUTORIALS_S):
+        if self._start(["binder/start", *self._comparing("notebooks")], None).wait(TUTORIALS_S):
+            self.account()
             sys.exit("A tutorial does not do on Binder what it says.")
+
+    def run_attacks_elsewhere(self) -> None:
+        """Run the attacks as the same user outside, who may make namespaces; ends as above."""
+        ended = subprocess.run(
+            self._comparing("notebooks/04_what_isolation_stops.ipynb"),
+            cwd=self._clone,
+            stdin=subprocess.DEVNULL,
+            env=self._environment,
+            user=self.UID,
+            group=self.UID,
+            extra_groups=[],
+            timeout=TUTORIALS_S,
+            check=False,
+        )
+        if ended.returncode:
+            sys.exit("An ordinary user is not as well protected as the tutorial says.")
+
+    def _comparing(self, what: str) -> list[str]:
+        words = [str(self._python), "-m", "pytest", "-c", "/dev/null", "-p", "no:cacheprovider"]
+        return [*words, "--nbval", "--nbval-current-env", "--nbval-cell-timeout=120", what]
 
     def account(self) -> str:
         """Return how much memory was taken; ends the rehearsal if anything was killed for it."""
@@ -105,12 +124,16 @@ class Stage:
             stdin=subprocess.DEVNULL,
             stdout=log,
             stderr=log,
-            env={
-                "HOME": str(self._clone),
-                "PATH": f"{self._python.parent}:/usr/local/bin:/usr/bin:/bin",
-                "LANG": "C.UTF-8",
-            },
+            env=self._environment,
         )
+
+    @property
+    def _environment(self) -> dict[str, str]:
+        return {
+            "HOME": str(self._clone),
+            "PATH": f"{self._python.parent}:/usr/local/bin:/usr/bin:/bin",
+            "LANG": "C.UTF-8",
+        }
 
     def _look(self) -> None:
         while not self._over.wait(LOOK_S):
