@@ -112,7 +112,7 @@ class CellLines:
             raise Waited(str(error), job) from None
 
     def _history(self, args: argparse.Namespace) -> object:
-        now = self._session.history.copy()
+        now = self._session.history[:]
         return now.to_pandas() if args.pandas else now
 
     def _find(self, job_id: str) -> Handle:

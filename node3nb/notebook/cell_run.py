@@ -21,7 +21,7 @@ from node3nb.jobs import JobResult, JobSpec
 from node3nb.local_run import run_here
 from node3nb.notebook import page
 from node3nb.notebook.answers import Logs
-from node3nb.notebook.handles import print_as_it_comes
+from node3nb.notebook.handles import Logged
 from node3nb.notebook.usage import CellResult, Recorder
 from node3nb.sizes import shown_bytes
 from node3nb.variables.bundle import PLACE
@@ -38,7 +38,7 @@ class Places:
     output: Path | None = None
 
 
-class CellRun:
+class CellRun(Logged):
     """A cell as a job of this machine.
 
     Parameters
@@ -203,19 +203,6 @@ class CellRun:
         """Ask for its end, on the stopping ladder; returns at once."""
         self._reporter.cancelled.set()
         self._executor.cancel(self.job_id)
-
-    def logs(self, *, follow: bool = False) -> Logs | None:
-        """Return what it has printed so far.
-
-        Parameters
-        ----------
-        follow
-            Print it into this cell instead, as it comes, until the job has ended.
-        """
-        if follow:
-            print_as_it_comes(self.look)
-            return None
-        return self.look()[0]
 
     def look(self) -> tuple[Logs, bool]:
         """Return what it has printed so far, and whether it has ended."""

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
-from typing import Protocol
+from abc import ABC, abstractmethod
+from typing import ClassVar, Protocol
 
 from node3nb import inert_text
 from node3nb.jobs import JobResult
@@ -56,23 +56,34 @@ class Interrupted(Waited):
     """The owner interrupted the kernel."""
 
 
-def print_as_it_comes(look: Callable[[], tuple[Logs, bool]], every_s: float = LOOK_S) -> None:
-    """Print what a job prints into the cell that asks, as it comes, until the job has ended.
+class Logged(ABC):
+    """A job whose log can be looked at."""
 
-    Parameters
-    ----------
-    look
-        Returns what has been printed so far, and whether that is all.
-    every_s
-        Seconds between two looks.
-    """
-    printed = {"stdout": 0, "stderr": 0}
-    over = False
-    while not over:
-        logs, over = look()
-        for stream in printed:
-            text = getattr(logs, stream)
-            print(inert_text.inert(text[printed[stream] :]), end="")  # noqa: T201 - asked for
-            printed[stream] = len(text)
-        if not over:
-            time.sleep(every_s)
+    #: Seconds between two looks at a log that is followed.
+    look_s: ClassVar[float] = LOOK_S
+
+    @abstractmethod
+    def look(self) -> tuple[Logs, bool]:
+        """Return what it has printed so far, and whether that is all."""
+
+    def logs(self, *, follow: bool = False) -> Logs | None:
+        """Return what it has printed so far; of a submitted job, what its provider has told.
+
+        Parameters
+        ----------
+        follow
+            Print it into this cell instead, as it comes, until the job has ended.
+        """
+        if not follow:
+            return self.look()[0]
+        printed = {"stdout": 0, "stderr": 0}
+        over = False
+        while not over:
+            logs, over = self.look()
+            for stream in printed:
+                text = getattr(logs, stream)
+                print(inert_text.inert(text[printed[stream] :]), end="")  # noqa: T201 - asked for
+                printed[stream] = len(text)
+            if not over:
+                time.sleep(self.look_s)
+        return None

@@ -4,16 +4,15 @@ from __future__ import annotations
 
 import datetime as dt
 from collections import deque
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, overload
+from typing import Any
 
-from node3nb.notebook import frames, page
 from node3nb.notebook.handles import Handle
+from node3nb.notebook.listing import Listing
 
-#: Cells remembered, and cells shown.
-KEPT, SHOWN = 200, 50
-HEADS = ("job", "where", "begun", "stands", "cell")
+#: Cells remembered.
+KEPT = 200
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,22 +28,18 @@ class Sent:
     #: The first line of the cell that says something.
     cell: str
 
-    def to_dict(self) -> dict[str, Any]:
-        """Return plain data."""
-        return {
-            "job_id": self.job.job_id,
-            "where": self.where,
-            "begun_at": self.begun_at,
-            "stands": self.job.stands,
-            "cell": self.cell,
-        }
 
-
-class History(Sequence[Sent]):
+class History(Listing[Sent]):
     """The cells that were sent off, newest first."""
 
-    def __init__(self, sent: Sequence[Sent] = ()) -> None:
-        self._sent = deque(sent, maxlen=KEPT)
+    heads = ("job", "where", "begun", "stands", "cell")
+    noun = "cell"
+    none = "No cell has been run or submitted as a job yet."
+    times = ("begun_at",)
+
+    def __init__(self, items: Sequence[Sent] = ()) -> None:
+        super().__init__()
+        self._items = self._sent = deque(items, maxlen=KEPT)
 
     def add(self, job: Handle, where: str, cell: str) -> None:
         """Remember one more; the oldest may be forgotten for it."""
@@ -55,56 +50,23 @@ class History(Sequence[Sent]):
 
     def find(self, job_id: str) -> Handle | None:
         """Return a job by its id, or by the only one that begins so."""
-        alike = [each.job for each in self._sent if each.job.job_id.startswith(job_id)]
+        alike = [each.job for each in self if each.job.job_id.startswith(job_id)]
         exact = [job for job in alike if job.job_id == job_id]
         return (exact or alike)[0] if exact or len(alike) == 1 else None
 
-    def copy(self) -> History:
-        """Return what there is now."""
-        return History(self._sent)
+    @staticmethod
+    def row(item: Sent) -> tuple[str, ...]:
+        """Return what the columns say of one cell."""
+        begun = f"{dt.datetime.fromisoformat(item.begun_at).astimezone():%H:%M:%S}"
+        return (item.job.job_id[:12], item.where, begun, item.job.stands, item.cell)
 
-    def __len__(self) -> int:
-        return len(self._sent)
-
-    def __iter__(self) -> Iterator[Sent]:
-        return iter(tuple(self._sent))
-
-    @overload
-    def __getitem__(self, index: int) -> Sent: ...
-    @overload
-    def __getitem__(self, index: slice) -> History: ...
-    def __getitem__(self, index: int | slice) -> Sent | History:
-        sent = tuple(self._sent)
-        return History(sent[index]) if isinstance(index, slice) else sent[index]
-
-    def to_pandas(self) -> Any:
-        """Return the cells as a pandas DataFrame, one row each.
-
-        Raises
-        ------
-        ConfigError
-            pandas is not installed.
-        """
-        return frames.data_frame([each.to_dict() for each in self._sent], times=("begun_at",))
-
-    def __repr__(self) -> str:
-        if not self._sent:
-            return self._caption()
-        return f"{self._caption()}\n{page.columns(HEADS, map(_row, self[:SHOWN]))}"
-
-    def _repr_html_(self) -> str:
-        if not self._sent:
-            return page.sentence(self._caption())
-        return page.table(self._caption(), HEADS, map(_row, self[:SHOWN]))
-
-    def _caption(self) -> str:
-        count = len(self._sent)
-        if not count:
-            return "No cell has been run or submitted as a job yet."
-        newest = f", the newest {SHOWN} shown" if count > SHOWN else ""
-        return f"{count} cell{'s' if count > 1 else ''}{newest}"
-
-
-def _row(sent: Sent) -> tuple[str, ...]:
-    begun = f"{dt.datetime.fromisoformat(sent.begun_at).astimezone():%H:%M:%S}"
-    return (sent.job.job_id[:12], sent.where, begun, sent.job.stands, sent.cell)
+    @staticmethod
+    def fields(item: Sent) -> dict[str, Any]:
+        """Return one cell as plain data."""
+        return {
+            "job_id": item.job.job_id,
+            "where": item.where,
+            "begun_at": item.begun_at,
+            "stands": item.job.stands,
+            "cell": item.cell,
+        }

@@ -9,12 +9,12 @@ from node3nb.agent.records import JobSummary
 from node3nb.jobs import JobResult
 from node3nb.notebook import page, shown
 from node3nb.notebook.answers import Logs
-from node3nb.notebook.handles import LOOK_S, print_as_it_comes
-from node3nb.notebook.jobs_list import HEADS, cells_of
+from node3nb.notebook.handles import LOOK_S, Logged
+from node3nb.notebook.jobs_list import Jobs
 from node3nb.provider import Provider
 
 
-class ProviderJob:
+class ProviderJob(Logged):
     """One job of a provider, as the provider's owner holds it."""
 
     def __init__(self, provider: Provider, job_id: str) -> None:
@@ -57,19 +57,6 @@ class ProviderJob:
         """End it; its marketplace hears that its provider's owner has cancelled it."""
         self._provider.cancel(self.job_id)
 
-    def logs(self, *, follow: bool = False) -> Logs | None:
-        """Return what it has printed so far.
-
-        Parameters
-        ----------
-        follow
-            Print it into this cell instead, as it comes, until the job has ended.
-        """
-        if follow:
-            print_as_it_comes(self.look)
-            return None
-        return self.look()[0]
-
     def look(self) -> tuple[Logs, bool]:
         """Return what it has printed so far, and whether it has ended."""
         over = self.result() is not None
@@ -91,4 +78,4 @@ class ProviderJob:
         summary = self.summary
         if summary is None:
             return [("job", self.job_id), ("state", self.stands)]
-        return list(zip(HEADS, cells_of(summary), strict=True))
+        return list(zip(Jobs.heads, Jobs.row(summary), strict=True))

@@ -17,7 +17,7 @@ from node3nb.marketplace.client import MarketplaceClient
 from node3nb.marketplace.protocol import JobView
 from node3nb.notebook import page
 from node3nb.notebook.answers import Logs
-from node3nb.notebook.handles import print_as_it_comes
+from node3nb.notebook.handles import Logged
 from node3nb.variables.bundle import PLACE
 from node3nb.variables.luggage import Luggage
 
@@ -25,7 +25,7 @@ from node3nb.variables.luggage import Luggage
 MAX_LOG_BYTES = 8 << 20
 
 
-class SubmittedJob:
+class SubmittedJob(Logged):
     """A job on a marketplace, as its submitter holds it.
 
     Parameters
@@ -39,6 +39,8 @@ class SubmittedJob:
     names
         The notebook's variables.
     """
+
+    look_s = consumer.LONGEST_LOOK_S
 
     def __init__(
         self,
@@ -117,19 +119,6 @@ class SubmittedJob:
     def cancel(self) -> None:
         """Call the job off; whoever runs it hears of that with the next heartbeat."""
         self._client.cancel(self.job_id)
-
-    def logs(self, *, follow: bool = False) -> Logs | None:
-        """Return what the job has printed so far, as far as its provider tells before the end.
-
-        Parameters
-        ----------
-        follow
-            Print it into this cell instead, as it comes, until the job has ended.
-        """
-        if follow:
-            print_as_it_comes(self.look, consumer.LONGEST_LOOK_S)
-            return None
-        return self.look()[0]
 
     def look(self) -> tuple[Logs, bool]:
         """Ask the marketplace what has been printed so far, and whether the job has ended."""
