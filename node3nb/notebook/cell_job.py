@@ -21,6 +21,11 @@ def luggage(args: argparse.Namespace) -> Luggage:
     return Luggage(args.into, args.out)
 
 
+def wants_container(args: argparse.Namespace) -> bool:
+    """Whether a line asks for a container, in one way or the other."""
+    return bool(args.image) or args.isolation == Isolation.CONTAINER
+
+
 def spec(body: str, args: argparse.Namespace) -> JobSpec:
     """Return the job that a cell is, with what its line asks.
 
@@ -39,11 +44,13 @@ def spec(body: str, args: argparse.Namespace) -> JobSpec:
         command=_command(args),
         job_type=JOB_TYPE,
         files=_files(body, args),
+        image=args.image,
         environment=dict(args.env),
         limits=ResourceLimits(**_given(asked)),
         requirements=Requirements(
             network=Network(args.network),
             isolation=Isolation(args.isolation) if args.isolation else None,
+            container=wants_container(args),
         ),
     )
 
@@ -54,7 +61,7 @@ def submission(body: str, args: argparse.Namespace) -> dict[str, Any]:
         "memory_bytes": args.memory,
         "cpus": args.cpus,
         "disk_bytes": args.disk,
-        "isolation": args.isolation,
+        "isolation": "container" if wants_container(args) else args.isolation,
         "network": args.network,
     }
     asked = {
@@ -62,6 +69,7 @@ def submission(body: str, args: argparse.Namespace) -> dict[str, Any]:
         "job_type": JOB_TYPE,
         "files": _files(body, args),
         "environment": dict(args.env),
+        "docker_image": args.image or None,
         "timeout": args.timeout,
         "reward": args.reward,
         "requirements": _given(needs),

@@ -63,7 +63,7 @@ class CellLines:
     def _run(self, args: argparse.Namespace) -> JobResult | CellRun:
         run = CellRun(
             cell_job.spec(args.cell, args),
-            self._session.executor,
+            self._session.container if cell_job.wants_container(args) else self._session.executor,
             Places(args.input, args.output),
             cell_job.luggage(args),
             self._shell.user_ns,

@@ -200,6 +200,9 @@ def _add_marketplace(parser: Parser, keys_help: str) -> None:
 
 
 def _add_luggage(parser: Parser) -> None:
+    parser.add_argument(
+        "--image", default="", metavar="IMAGE", help="run in a container of this image"
+    )
     parser.add_argument("--input", type=Path, metavar="PATH", help="what the job gets a copy of")
     parser.add_argument(
         "--in",

@@ -8,6 +8,8 @@ from pathlib import Path
 from typing import Any
 
 from node3nb import config
+from node3nb.containers.policy import ContainerPolicy
+from node3nb.docker_manager import DockerManager
 from node3nb.errors import ConfigError, NotRunning
 from node3nb.marketplace import process
 from node3nb.marketplace.client import MarketplaceClient
@@ -34,6 +36,7 @@ class Session:
     def __init__(self, chosen: Node3, kernel: Any = None) -> None:
         self._pid = os.getpid()
         self._executor: NativeExecutor | None = None
+        self._container: DockerManager | None = None
         self._market: MarketplaceProcess | None = None
         self._provider: Provider | None = None
         self._keep_alive: KeepAlive | None = None
@@ -56,9 +59,20 @@ class Session:
         if self._executor is not None:
             self._executor.close()
             self._executor = None
+        if self._container is not None:
+            self._container.close()
+            self._container = None
         if self._market is not None:
             self._market.stop()
             self._market = None
+
+    @property
+    def container(self) -> DockerManager:
+        """What runs this notebook's own cells in images: any, as their owner names them."""
+        if self._container is None:
+            policy = ContainerPolicy(own_images=("*",), registries=("*",))
+            self._container = DockerManager(policy, prepare=False)
+        return self._container
 
     @property
     def executor(self) -> NativeExecutor:

@@ -122,7 +122,6 @@ def test_a_wrong_line_gets_the_nearest_right_word_and_the_usage(
         ("%%node3 run --memory 0\n1", "memory_bytes: 0 is not between"),
         ("%%node3 run --cpus nan\n1", "cpus: nan is not "),
         ("%%node3 run --env 1A=2\n1", "environment: '1A' is no name for a variable."),
-        ("%%node3 run --isolation container\n1", "the job asks for isolation container"),
         ("%%node3 run --input /no/such/file\n1", "input: /no/such/file is not there"),
     ],
 )

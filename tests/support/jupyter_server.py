@@ -57,6 +57,15 @@ class Server:
         nbformat.write(notebook, self.root / name)
         return notebook
 
+    def connection_file(self, kernel_id: str) -> str:
+        """Return the file by which a client reaches a kernel past the server."""
+        path = self.root.parent / "run" / f"kernel-{kernel_id}.json"
+        deadline = time.monotonic() + START_S
+        while not path.exists():
+            assert time.monotonic() < deadline, "the kernel has no connection file"
+            time.sleep(0.05)
+        return str(path)
+
     def end_kernels(self) -> None:
         """End every kernel, and with it what its notebook started."""
         for session in self.ask("/api/sessions"):
@@ -66,7 +75,7 @@ class Server:
 
 
 @contextlib.contextmanager
-def serving(home: Path) -> Iterator[Server]:
+def serving(home: Path, *options: str) -> Iterator[Server]:
     """Run a server whose every file lies below `home`, and end it with all it has started."""
     root = home / "work"
     root.mkdir()
@@ -87,6 +96,7 @@ def serving(home: Path) -> Iterator[Server]:
         "--LabApp.news_url=",
         "--LabApp.check_for_updates_class=jupyterlab.NeverCheckForUpdate",
         "--VoilaConfiguration.show_tracebacks=True",
+        *options,
     ]
     server = subprocess.Popen(
         command, stdin=subprocess.DEVNULL, stdout=log, stderr=log, env=_environment(home, token)
