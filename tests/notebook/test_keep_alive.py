@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
+import tempfile
 import time
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+import websocket
 from support import jupyter_server
 from support.jupyter_server import Server
 from support.kernel_client import Kernel
 
 #: Seconds after which the server takes a kernel for idle, and between two looks for such.
-IDLE_S, LOOK_S = 5, 1
+IDLE_S, LOOK_S = 8, 1
 #: Seconds anything awaited here may take.
 BOUND_S = 60.0
 
@@ -21,14 +23,15 @@ pytestmark = pytest.mark.timeout(180)
 JOB = "%%node3 run --background -o job;\nimport time\ntime.sleep(600)"
 
 
-@pytest.fixture
-def server(node3_home: Path) -> Iterator[Server]:
-    """A server that ends kernels which publish nothing, with nobody connected to it."""
-    home = node3_home / "server"
-    home.mkdir()
+@pytest.fixture(scope="module")
+def server() -> Iterator[Server]:
+    """A server that ends kernels which publish nothing and that nobody looks at."""
     options = {"cull_idle_timeout": IDLE_S, "cull_interval": LOOK_S}
     told = [f"--MappingKernelManager.{name}={value}" for name, value in options.items()]
-    with jupyter_server.serving(home, *told) as server:
+    with (
+        tempfile.TemporaryDirectory(prefix="n3-", ignore_cleanup_errors=True) as home,
+        jupyter_server.serving(Path(home), *told) as server,
+    ):
         yield server
 
 
@@ -36,13 +39,28 @@ def kernels(server: Server) -> list[str]:
     return [each["id"] for each in server.ask("/api/kernels")]
 
 
+def new_kernel(server: Server) -> str:
+    return str(server.ask("/api/kernels", "POST", name="python3")["id"])
+
+
 def busy_kernel(server: Server, line: str) -> tuple[str, Kernel]:
-    """Start a kernel with a provider, started by that line, and a job of a cell's."""
-    kernel_id = server.ask("/api/kernels", "POST", name="python3")["id"]
-    kernel = Kernel.reached_by(server.connection_file(kernel_id))
-    kernel.run("%load_ext node3nb\n%config Node3.keep_alive_s = 1\n_ = %node3 market start")
-    kernel.run(f"{line}\n")
-    kernel.run(JOB)
+    """Start a kernel with a provider, started by that line, and a job of a cell's.
+
+    A page is open meanwhile, as its server ends no kernel that somebody looks at.
+    """
+    kernel_id = new_kernel(server)
+    page = websocket.create_connection(
+        f"{server.url.replace('http', 'ws', 1)}/api/kernels/{kernel_id}/channels",
+        header=[f"Authorization: token {server.token}"],
+        timeout=BOUND_S,
+    )
+    try:
+        kernel = Kernel.reached_by(server.connection_file(kernel_id))
+        kernel.run("%load_ext node3nb\n%config Node3.keep_alive_s = 1\n_ = %node3 market start")
+        kernel.run(f"{line}\n")
+        kernel.run(JOB)
+    finally:
+        page.close()
     return kernel_id, kernel
 
 
@@ -61,19 +79,19 @@ def test_a_server_ends_an_idle_kernel_whatever_jobs_it_has(server: Server) -> No
 
 def test_jobs_keep_their_kernel_alive_as_long_as_they_run(server: Server) -> None:
     kernel_id, kernel = busy_kernel(server, "%node3 start --native-only --keep-alive;")
-    idle_id = server.ask("/api/kernels", "POST", name="python3")["id"]
+    idle_id = new_kernel(server)
     await_end(server, idle_id)
-    await_idle_again(server, kernel_id)
-    assert kernel.value("job.running"), "it outlived a kernel that was started after it"
+    stays(server, kernel_id, 2 * LOOK_S)
+    assert kernel.value("job.running"), "it outlived a kernel that was left alone after it"
 
     kernel.run("job.cancel(); job.wait(60);")
     await_end(server, kernel_id)
     kernel.client.stop_channels()
 
 
-def await_idle_again(server: Server, kernel_id: str) -> None:
-    """Wait until the server has had time to end the kernel twice, and has not."""
-    until = time.monotonic() + 2 * (IDLE_S + LOOK_S)
+def stays(server: Server, kernel_id: str, for_s: float) -> None:
+    """Watch that the server leaves a kernel alone for so many seconds more."""
+    until = time.monotonic() + for_s
     while time.monotonic() < until:
         assert kernel_id in kernels(server), "the server has ended a kernel that works"
         time.sleep(0.2)
