@@ -82,14 +82,23 @@ def _number(path: Path) -> int | None:
 def memory_in_use() -> int:
     """Return the memory in use, in bytes: of the container around us, if it has a limit."""
     memory = psutil.virtual_memory()
-    for limit, use in (
-        (_CGROUP_V2 / "memory.max", _CGROUP_V2 / "memory.current"),
-        (_CGROUP_V1 / "memory.limit_in_bytes", _CGROUP_V1 / "memory.usage_in_bytes"),
+    for room, limit, use, idle in (
+        (_CGROUP_V2, "memory.max", "memory.current", "inactive_file"),
+        (_CGROUP_V1, "memory.limit_in_bytes", "memory.usage_in_bytes", "total_inactive_file"),
     ):
-        cap, used = _number(limit), _number(use)
+        cap, used = _number(room / limit), _number(room / use)
         if cap and used is not None and cap < memory.total:
-            return used
+            return max(used - _stated(room / "memory.stat", idle), 0)
     return int(memory.total - memory.available)
+
+
+def _stated(path: Path, name: str) -> int:
+    """Return a value of a file of names and numbers; what is cached and idle is not in use."""
+    try:
+        lines = [line.split() for line in path.read_text().splitlines()]
+    except OSError:
+        return 0
+    return next((int(line[1]) for line in lines if line[:1] == [name]), 0)
 
 
 def nvidia_tool() -> str | None:

@@ -12,8 +12,12 @@ function filled(node, attributes, children) {
   return node;
 }
 
+// Lab takes arrows, Enter and letters for commands to its cells, unless what has the focus says no.
+const FOCUSED = new Set(["button", "input", "summary", "pre"]);
+
 export function make(tag, attributes = {}, ...children) {
-  return filled(document.createElement(tag), attributes, children);
+  const own = FOCUSED.has(tag) ? { "data-lm-suppress-shortcuts": "true" } : {};
+  return filled(document.createElement(tag), { ...own, ...attributes }, children);
 }
 
 export function draw(tag, attributes = {}, ...children) {

@@ -1,0 +1,109 @@
+"""What a dashboard sends, counted on the wire of a real kernel, headers and all."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import pytest
+from support.kernel_client import Kernel
+
+from node3nb.notebook.dashboard.allowance import RATE, SAVED
+from node3nb.notebook.dashboard.feed import WATCHED_S
+
+pytestmark = pytest.mark.timeout(240)
+KIB = 1024
+FLOODS = """import time
+for n in range(10**9):
+    print(n, 'x' * 1000, flush=True)
+    time.sleep(0.001)
+"""
+
+
+@dataclass
+class View:
+    """A view of the dashboard, as a page has one: pings, and counts what comes."""
+
+    kernel: Kernel
+    comm: str
+
+    def send(self, **content: Any) -> None:
+        shell = self.kernel.client.shell_channel
+        data = {"method": "custom", "content": {"view": "v", **content}}
+        told = {"comm_id": self.comm, "data": data}
+        shell.send(self.kernel.client.session.msg("comm_msg", told))
+
+    def heard(self, seconds: float) -> Iterator[tuple[int, dict[str, Any]]]:
+        """Yield size and content of each message that comes within a time."""
+        socket, session = self.kernel.client.iopub_channel.socket, self.kernel.client.session
+        until = time.monotonic() + seconds
+        while (left_s := until - time.monotonic()) > 0:
+            if not socket.poll(left_s * 1000):
+                return
+            frames = socket.recv_multipart()
+            _, parts = session.feed_identities(frames)
+            message = session.deserialize(parts)
+            if message["header"]["msg_type"] != "comm_msg":
+                continue
+            data = message["content"]["data"]
+            if message["content"]["comm_id"] == self.comm and data["method"] == "custom":
+                yield sum(map(len, frames)), data["content"]
+
+
+@pytest.fixture
+def view(kernel: Kernel, start: str) -> View:
+    kernel.run("%load_ext node3nb")
+    kernel.run(f"p = {start} --slots 4")
+    return View(kernel, kernel.value("p.dashboard().comm.comm_id"))
+
+
+def test_what_is_sent_stays_within_the_budget(view: View, submit: str) -> None:
+    view.send(kind="ping", new=True)
+    size, first = next(view.heard(60))
+    assert "whole" in first
+    assert size <= 12 * KIB
+
+    ticks = [size for size, _ in view.heard(5)]
+    assert len(ticks) >= 2
+    assert max(ticks) <= KIB
+
+    for _ in range(30):
+        view.kernel.run(f"{submit}\nprint(1)")
+    view.kernel.run(f"{submit} -o job\n{FLOODS}")
+    view.send(kind="watch", word=view.kernel.value("job.job_id"))
+    began, sizes, logs = time.monotonic(), [], 0
+    for size, told in view.heard(12):
+        sizes.append(size)
+        logs += "logs" in told
+        assert len(json.dumps(told.get("rows", []))) <= 8 * KIB + 400
+        assert len(json.dumps(told.get("logs", []))) <= 16 * KIB
+    assert logs >= 2
+    assert sum(sizes) <= SAVED + RATE * (time.monotonic() - began)
+
+
+def test_nothing_is_sent_when_nobody_looks(view: View) -> None:
+    assert [*view.heard(2)] == []
+    view.send(kind="ping", new=True)
+    assert "whole" in next(view.heard(60))[1]
+    asked = time.monotonic()
+    while [*view.heard(4)]:
+        assert time.monotonic() < asked + WATCHED_S + 60
+    assert time.monotonic() - asked >= WATCHED_S
+    view.send(kind="act", word="pause", request="r1")
+    told = [told for _, told in view.heard(3)]
+    assert "whole" in told[0]
+    assert any(each.get("answer") == {"request": "r1", "problem": ""} for each in told)
+    assert view.kernel.value("p.snapshot().state") == "paused"
+
+
+def test_what_is_no_message_of_a_view_changes_nothing(view: View) -> None:
+    view.send(kind="act", word="explode")
+    view.send(kind="quota", limits={"slots": "9"})
+    view.send(kind="quota", limits={"slots": 10**6}, request="r2")
+    answers = [told["answer"] for _, told in view.heard(4) if "answer" in told]
+    assert [each["request"] for each in answers] == ["r2"]
+    assert answers[0]["problem"].startswith("slots: 1000000 is not between 1 and ")
+    assert view.kernel.value("p.quota.now.slots") == 4
