@@ -7,7 +7,7 @@ JOBS ?= 2
 # Versions of ipykernel that the magics are tested on.
 KERNELS := 6.31 7.3 latest
 
-.PHONY: demo test kernels lint format bench lab notebooks binder clean
+.PHONY: demo test kernels lint format bench lab notebooks binder screenshots clean
 
 demo: $(VENV)/ready
 	$(BIN)/node3nb demo test_jobs
@@ -42,6 +42,10 @@ notebooks: $(VENV)/ready
 # Does what Binder would, in its 1 GB; needs root.
 binder: $(VENV)/ready
 	$(BIN)/python binder/rehearse.py
+
+# Takes the README's pictures of the dashboard; needs Chromium.
+screenshots: $(VENV)/ready
+	$(BIN)/python docs/screenshots.py
 
 $(VENV)/ready: pyproject.toml
 	$(PYTHON) -m venv $(VENV)
