@@ -13,7 +13,7 @@ from node3nb.jobs import ExitReason, JobResult, OutputFile
 from node3nb.marketplace.process import MarketplaceProcess
 from node3nb.notebook import page, snapshot, usage
 from node3nb.notebook.controls import controls
-from node3nb.notebook.dashboard.widget import dashboard
+from node3nb.notebook.dashboard.widget import close_all, dashboard
 from node3nb.provider import Provider
 from node3nb.sizes import shown_bytes
 
@@ -37,6 +37,7 @@ def unregister(formatter: Any) -> None:
         formatter.formatters["text/html"].pop(kind, None)
     formatter.ipython_display_formatter.pop(Provider, None)
     Provider.displays.clear()
+    close_all()
 
 
 def _show_live(provider: Provider) -> None:

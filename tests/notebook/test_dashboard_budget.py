@@ -84,6 +84,20 @@ def test_what_is_sent_stays_within_the_budget(view: View, submit: str) -> None:
     assert sum(sizes) <= SAVED + RATE * (time.monotonic() - began)
 
 
+def test_a_provider_shows_its_dashboard_and_a_table_beside_it(view: View) -> None:
+    for shown in (view.kernel.run("p").shown, view.kernel.run("%node3 dashboard").shown):
+        widget, twin = shown
+        assert "pip install jupyterlab_widgets" in widget["text/plain"]
+        assert "application/vnd.jupyter.widget-view+json" in widget
+        assert "running: " in twin["text/plain"]
+        assert '<th scope="row"' in twin["text/html"]
+    state = view.kernel.value("sorted(p.dashboard().get_state())")
+    assert [name for name in state if not name.startswith("_")] == ["layout", "tabbable", "tooltip"]
+    view.kernel.run("%unload_ext node3nb")
+    view.send(kind="ping", new=True)
+    assert [*view.heard(2)] == []
+
+
 def test_nothing_is_sent_when_nobody_looks(view: View) -> None:
     assert [*view.heard(2)] == []
     view.send(kind="ping", new=True)

@@ -183,8 +183,10 @@ def test_the_publisher_ends_when_nobody_looks_and_comes_back() -> None:
     publisher.remove(surface)
 
 
-def test_without_a_notebook_a_provider_says_where_its_dashboard_is() -> None:
-    Provider.displays.clear()
+def test_without_a_notebook_a_provider_says_where_its_dashboard_is(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(Provider, "displays", {})
     with pytest.raises(ConfigError, match="%load_ext node3nb"):
         Provider("http://127.0.0.1:9").dashboard()
     with pytest.raises(ConfigError, match="%load_ext node3nb"):

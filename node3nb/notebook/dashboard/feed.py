@@ -130,7 +130,8 @@ class Feed:
     def _tell(self, told: Message, now: Snapshot) -> None:
         """Send a message with as many changed rows and log lines as the allowance leaves."""
         room = self._allowance.left() - len(json.dumps(told))
-        changed = self._changes.take(now.jobs, min(ROWS_BYTES, room))
+        # A log that waits for room must not wait for ever behind rows.
+        changed = self._changes.take(now.jobs, min(ROWS_BYTES, room // 2 if self._tails else room))
         if changed:
             told["rows"] = changed
             room -= len(json.dumps(changed))

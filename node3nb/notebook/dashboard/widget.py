@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import time
-import weakref
 from typing import Any
 
 import anywidget
@@ -106,7 +105,7 @@ def answer_at_once(widget: Any) -> None:
         comm._reply_subshell_for = lambda _, asked: asked  # noqa: SLF001 - there is no other way
 
 
-_SHOWN: weakref.WeakKeyDictionary[Provider, Dashboard] = weakref.WeakKeyDictionary()
+_SHOWN: dict[Provider, Dashboard] = {}
 
 
 def dashboard(provider: Provider) -> Dashboard:
@@ -115,3 +114,9 @@ def dashboard(provider: Provider) -> Dashboard:
     if known is None or known.comm is None:
         known = _SHOWN[provider] = Dashboard(provider)
     return known
+
+
+def close_all() -> None:
+    """Let go of every dashboard: nothing is sent any more, and pages say so."""
+    while _SHOWN:
+        _SHOWN.popitem()[1].close()

@@ -1,6 +1,6 @@
 // The head of the page: what the provider does and why, and the four buttons.
 
-import { make, put, say, show } from "./elements.js";
+import { freshId, make, put, say, show } from "./elements.js";
 import { icon, turn } from "./icons.js";
 import { counted, providerState } from "./words.js";
 
@@ -76,7 +76,8 @@ export function controls(store) {
 }
 
 function question(yes, back) {
-  const text = make("p", {});
+  const told = freshId("question");
+  const text = make("p", { id: told });
   const agree = make("button", { type: "button", class: "n3-button n3-grave", onclick: agreed });
   const keep = make(
     "button",
@@ -85,7 +86,13 @@ function question(yes, back) {
   );
   const node = make(
     "div",
-    { class: "n3-question", role: "alertdialog", "aria-label": "Stop the provider", hidden: true },
+    {
+      class: "n3-question",
+      role: "alertdialog",
+      "aria-label": "Stop the provider",
+      "aria-describedby": told,
+      hidden: true,
+    },
     text,
     make("div", { class: "n3-buttons" }, agree, keep),
   );

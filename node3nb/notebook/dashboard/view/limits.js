@@ -29,7 +29,8 @@ export function limits(store) {
 function slider(store, limit, at, note) {
   const id = freshId(limit.name);
   const input = make("input", { type: "range", id, oninput: moved });
-  const value = make("output", { for: id, class: "n3-value" });
+  // The slider itself tells its value; a second voice would repeat every step.
+  const value = make("span", { class: "n3-value", "aria-hidden": "true" });
   const label = make("label", { for: id }, limit.caption);
   const node = make("div", { class: "n3-limit" }, label, value, input);
   let timer = null;

@@ -78,7 +78,8 @@ function isolation(store) {
     say(told, now.level ? ` – ${LEVELS[now.level] ?? ""}, by ${now.executors.join(", ")}` : "");
     say(summary, `${counted(now.open.length, "thing")} this level does not stop`);
     show(details, now.open.length > 0);
-    show(none, Boolean(now.level) && now.open.length === 0);
+    // What a container stops is its engine's doing; none of our attacks is tried on it here.
+    show(none, Boolean(now.level) && now.level !== "container" && now.open.length === 0);
     if (list.children.length !== now.open.length)
       list.replaceChildren(...now.open.map((each) => make("li", {}, `A job may ${each}.`)));
     say(market, now.market);
