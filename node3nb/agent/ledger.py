@@ -11,7 +11,7 @@ from pathlib import Path
 
 from node3nb.jobs import JobResult
 
-#: Ended jobs kept one by one; the sums of each day stay for ever.
+#: Letters remembered, so that one that is delivered twice counts once.
 KEPT = 10_000
 #: Seconds to wait while another provider writes.
 BUSY_S = 10.0
@@ -19,14 +19,7 @@ BUSY_S = 10.0
 _SCHEMA = """
 CREATE TABLE IF NOT EXISTS ended (
     number INTEGER PRIMARY KEY,
-    letter TEXT NOT NULL UNIQUE,
-    marketplace TEXT NOT NULL,
-    job_id TEXT NOT NULL,
-    ended_at TEXT NOT NULL,
-    state TEXT NOT NULL,
-    reason TEXT NOT NULL,
-    wall_s REAL NOT NULL,
-    reward REAL NOT NULL
+    letter TEXT NOT NULL UNIQUE
 );
 CREATE TABLE IF NOT EXISTS days (
     marketplace TEXT NOT NULL,
@@ -37,7 +30,7 @@ CREATE TABLE IF NOT EXISTS days (
     PRIMARY KEY (marketplace, day)
 ) WITHOUT ROWID;
 """
-_ENTER = "INSERT OR IGNORE INTO ended VALUES (NULL, ?, ?, ?, ?, ?, ?, ?, ?)"
+_ENTER = "INSERT OR IGNORE INTO ended VALUES (NULL, ?)"
 _COUNT = """
 INSERT INTO days VALUES (?, ?, ?, ?, ?)
 ON CONFLICT (marketplace, day) DO UPDATE SET
@@ -49,10 +42,6 @@ _FORGET = "DELETE FROM ended WHERE number <= (SELECT max(number) FROM ended) - ?
 _SUMS = """
 SELECT coalesce(sum(completed), 0), coalesce(sum(failed), 0), coalesce(sum(earned), 0.0)
 FROM days WHERE marketplace = ? AND day >= ?
-"""
-_LAST = """
-SELECT job_id, marketplace, ended_at, state, reason, wall_s, reward
-FROM ended ORDER BY number DESC LIMIT ?
 """
 
 
@@ -68,28 +57,8 @@ class Tally:
     earned: float = 0.0
 
 
-@dataclass(frozen=True, slots=True)
-class EndedJob:
-    """One job as the ledger remembers it."""
-
-    #: The marketplace's name for it.
-    job_id: str
-    #: Where it came from.
-    marketplace_url: str
-    #: When it ended, as ISO 8601 in UTC.
-    ended_at: str
-    #: How it ended: completed, failed or cancelled.
-    state: str
-    #: Why its run ended.
-    reason: str
-    #: Seconds it ran.
-    wall_s: float
-    #: What it has paid; 0 unless it completed.
-    reward: float
-
-
 class Ledger:
-    """Sums by day, and the last jobs; blocking, for any thread and any number of processes.
+    """Sums by day; blocking, for any thread and any number of processes.
 
     Days are those of this machine's time zone, which `TZ` moves.
     """
@@ -117,9 +86,8 @@ class Ledger:
             It can't be written.
         """
         earned = reward if result.ok else 0.0
-        told = (letter, marketplace_url, result.job_id, ended_at, result.state, result.reason)
         with self._open() as file, file:
-            if file.execute(_ENTER, (*told, result.wall_s, earned)).rowcount == 1:
+            if file.execute(_ENTER, (letter,)).rowcount == 1:
                 counts = (int(result.ok), int(not result.ok), earned)
                 file.execute(_COUNT, (marketplace_url, day_of(ended_at), *counts))
                 file.execute(_FORGET, (KEPT,))
@@ -136,17 +104,6 @@ class Ledger:
         with self._open() as file:
             sums = [file.execute(_SUMS, (marketplace_url, day)).fetchone() for day in (today, "")]
         return Tally(*sums[0]), Tally(*sums[1])
-
-    def last(self, count: int) -> tuple[EndedJob, ...]:
-        """Return the last jobs that have ended, of every marketplace, newest first.
-
-        Raises
-        ------
-        OSError
-            It can't be read.
-        """
-        with self._open() as file:
-            return tuple(EndedJob(*row) for row in file.execute(_LAST, (count,)))
 
     @contextlib.contextmanager
     def _open(self) -> Iterator[sqlite3.Connection]:
