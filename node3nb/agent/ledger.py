@@ -65,6 +65,7 @@ class Ledger:
 
     def __init__(self, path: Path) -> None:
         self._path = path
+        self._made = False
 
     def enter(
         self, letter: str, marketplace_url: str, ended_at: str, result: JobResult, reward: float
@@ -109,7 +110,9 @@ class Ledger:
     def _open(self) -> Iterator[sqlite3.Connection]:
         try:
             with contextlib.closing(sqlite3.connect(self._path, timeout=BUSY_S)) as file:
-                file.executescript(_SCHEMA)
+                if not self._made:
+                    file.executescript(_SCHEMA)
+                    self._made = True
                 yield file
         except sqlite3.Error as error:
             raise OSError(f"The ledger {self._path} can't be used: {error}") from error
