@@ -5,6 +5,7 @@ from __future__ import annotations
 import datetime as dt
 import decimal
 import math
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -197,3 +198,16 @@ def test_there_is_room_for_so_much_and_no_more(tmp_path: Path) -> None:
         bundle.read(str(tmp_path), 0, Room(2 << 20))
     with pytest.raises(Uncarried, match="does not fit into the 2 MiB that may be carried"):
         bundle.write(np.zeros(3 << 20, "u1"), str(tmp_path), 1, Room(2 << 20))
+
+
+@pytest.mark.parametrize("missing", ["pyarrow", "numpy"])
+def test_what_is_not_installed_is_named(
+    tmp_path: Path, missing: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    value = pd.DataFrame({"a": [1]}) if missing == "pyarrow" else np.arange(3)
+    bundle.write(value, str(tmp_path), 0, Room(MANY))
+    monkeypatch.setitem(sys.modules, missing, None)
+    with pytest.raises(Uncarried, match=f"there is no .* here; install {missing}"):
+        bundle.read(str(tmp_path), 0, Room(MANY))
+    if missing == "pyarrow":
+        assert refusal(value, tmp_path).endswith("there is no PyArrow here; install pyarrow")

@@ -119,7 +119,8 @@ class Outputs:
             return f"{job} has left no files."
         where = f", saved in {self.saved}" if self.saved else ""
         more = f", the first {LISTED} shown" if len(self.files) > LISTED else ""
-        return f"{job} has left {len(self.files)} files{where}{more}."
+        count = len(self.files)
+        return f"{job} has left {count} file{'s' if count > 1 else ''}{where}{more}."
 
 
 def _output_row(file: OutputFile) -> tuple[str, ...]:

@@ -109,7 +109,7 @@ class CellLines:
             told = f"You stopped waiting; job {job.job_id} goes on, and this is its handle."
             raise Interrupted(told, job) from None
         except VariableRefused as error:
-            raise Waited(str(error), job) from None
+            raise Waited(str(error), job.result() or job) from None
 
     def _history(self, args: argparse.Namespace) -> object:
         now = self._session.history[:]

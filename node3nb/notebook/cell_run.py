@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import codecs
 import dataclasses
 import shutil
 import tempfile
@@ -21,7 +20,7 @@ from node3nb.jobs import JobResult, JobSpec
 from node3nb.local_run import run_here
 from node3nb.notebook import page
 from node3nb.notebook.answers import Logs
-from node3nb.notebook.handles import Logged
+from node3nb.notebook.handles import Logged, whole_text
 from node3nb.notebook.usage import CellResult, Recorder
 from node3nb.sizes import shown_bytes
 from node3nb.variables.bundle import PLACE
@@ -216,7 +215,7 @@ class CellRun(Logged):
             return Logs(self.job_id, "", ""), False
         # Of a log that grows too long the beginning stays; the rest changes until the end.
         steady = self._spec.limits.log_bytes - self._spec.limits.log_bytes // 2
-        out, err = (_text(place.read_log(stream, steady)) for stream in ("stdout", "stderr"))
+        out, err = (whole_text(place.read_log(stream, steady)) for stream in ("stdout", "stderr"))
         return Logs(self.job_id, out, err), False
 
     def __repr__(self) -> str:
@@ -224,11 +223,6 @@ class CellRun(Logged):
 
     def _repr_html_(self) -> str:
         return page.facts([("job", self.job_id), ("status", inert_text.line(self.stands))])
-
-
-def _text(data: bytes) -> str:
-    """Return bytes as text; a character that has not come whole is left for later."""
-    return codecs.getincrementaldecoder("utf-8")("replace").decode(data)
 
 
 def _packed(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import codecs
 import time
 from abc import ABC, abstractmethod
 from typing import ClassVar, Protocol
@@ -54,6 +55,11 @@ class Waited(Exception):
 
 class Interrupted(Waited):
     """The owner interrupted the kernel."""
+
+
+def whole_text(data: bytes) -> str:
+    """Return bytes as text; a character that has not come whole is left for later."""
+    return codecs.getincrementaldecoder("utf-8")("replace").decode(data)
 
 
 class Logged(ABC):

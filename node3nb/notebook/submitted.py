@@ -17,7 +17,7 @@ from node3nb.marketplace.client import MarketplaceClient
 from node3nb.marketplace.protocol import JobView
 from node3nb.notebook import page
 from node3nb.notebook.answers import Logs
-from node3nb.notebook.handles import Logged
+from node3nb.notebook.handles import Logged, whole_text
 from node3nb.variables.bundle import PLACE
 from node3nb.variables.luggage import Luggage
 
@@ -127,7 +127,7 @@ class SubmittedJob(Logged):
             with contextlib.suppress(CallNotOffered):
                 self._log += self._client.log(self.job_id, len(self._log))
         if not view.final:
-            return Logs(self.job_id, self._log.decode("utf-8", "replace"), ""), False
+            return Logs(self.job_id, whole_text(self._log), ""), False
         result = consumer.result_of(view)
         return Logs(self.job_id, result.stdout, result.stderr), True
 

@@ -104,7 +104,7 @@ def test_one_job_is_looked_at(cells: Cells, start: str, submit: str, tmp_path: P
     assert handle.result() == job
     outputs = cells.run(f"%node3 outputs {{result.job_id}} --save {tmp_path}/out")
     assert [file.path for file in outputs] == ["o.txt"]
-    assert "has left 1 files, saved in" in repr(outputs)
+    assert "has left 1 file, saved in" in repr(outputs)
     assert (tmp_path / "out" / "o.txt").read_text() == "kept"
 
     cells.run("%reload_ext node3nb")

@@ -123,6 +123,23 @@ def test_a_submitted_cell_gets_and_gives_variables(
     assert missing.startswith("--in nobody: the notebook has no such variable")
 
 
+def test_a_provider_that_spoils_variables_gives_a_sentence(
+    cells: Cells, start: str, submit: str
+) -> None:
+    cells.run(f"{start}\nx = 'mine'")
+    body = (
+        "import atexit, os\n"
+        "place = os.environ['OUTPUT_DIR'] + '/.node3/0.json'\n"
+        "atexit.register(lambda: open(place, 'w').write('[' * 9000))\n"
+        "x = 1\n"
+    )
+    told = cells.refusal(f"{submit} --wait --out x -o kept\n{body}")
+
+    assert told.startswith("--out x: what the job wrote is no true JSON;")
+    assert cells.shell.user_ns["x"] == "mine"
+    assert cells.shell.user_ns["kept"].ok
+
+
 def test_the_log_of_a_submitted_cell_is_followed(cells: Cells, start: str, submit: str) -> None:
     cells.run(start)
     cells.run(f"{submit} -o job;\nprint('one')")
