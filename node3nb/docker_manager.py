@@ -78,7 +78,7 @@ class DockerManager:
         engine = found.engine
         if engine is None:
             return Availability(self.name, available=False, reason=found.reason)
-        self._meet(engine)
+        self._supervisor(engine.socket)
         image = self._policy.image(spec.image if spec else "")
         shortfall = self._shortfall(engine, spec, image) if spec else ""
         if shortfall:
@@ -150,7 +150,7 @@ class DockerManager:
 
     def _follow(self, order: ContainerOrder, reporter: Reporter) -> Frame:
         """Have a job run and return its account."""
-        client = self._supervisor()
+        client = self._supervisor(order.engine)
         with client.run(order) as events:
             if reporter.cancelled.is_set():
                 client.cancel(order.job)
@@ -194,13 +194,8 @@ class DockerManager:
                 self._images[engine.socket] = Images(api, self._policy, pulled)
             return self._images[engine.socket]
 
-    def _meet(self, engine: Engine) -> None:
-        """Have what dead providers left behind removed, the first time an engine is seen."""
-        if engine.socket not in self._met:
-            self._supervisor().meet_engine(engine.socket)
-            self._met.add(engine.socket)
-
-    def _supervisor(self) -> SupervisorClient:
+    def _supervisor(self, engine: str) -> SupervisorClient:
+        """Return what owns containers; the first time it meets an engine, it sweeps there."""
         with self._lock:
             if self._client is not None and not self._client.alive:
                 self._client.close()
@@ -208,6 +203,9 @@ class DockerManager:
                 self._met.clear()
             if self._client is None:
                 self._client = _start_supervisor()
+            if engine not in self._met:
+                self._client.meet_engine(engine)
+                self._met.add(engine)
             return self._client
 
 

@@ -18,6 +18,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, Self
 
+import psutil
 from support import needs
 
 from node3nb.config import EngineHints
@@ -68,9 +69,17 @@ class EngineProcess(ABC):
 
     def start(self) -> None:
         """Start it and wait until it answers."""
+        self._process = self._run(self._command())
+        until = time.monotonic() + START_S
+        while not self._answers():
+            assert self._process.poll() is None, (self.room / "log").read_text()[-2000:]
+            assert time.monotonic() < until, "the engine does not answer"
+            time.sleep(0.05)
+
+    def _run(self, command: list[str]) -> subprocess.Popen[bytes]:
         with open(self.room / "log", "ab") as log:
-            self._process = subprocess.Popen(
-                self._command(),
+            return subprocess.Popen(
+                command,
                 cwd=self.room,
                 env={**os.environ, **self._environment()},
                 preexec_fn=_die_with_us,  # noqa: PLW1509 - started before any thread
@@ -78,11 +87,6 @@ class EngineProcess(ABC):
                 stdout=log,
                 stderr=log,
             )
-        until = time.monotonic() + START_S
-        while not self._answers():
-            assert self._process.poll() is None, (self.room / "log").read_text()[-2000:]
-            assert time.monotonic() < until, "the engine does not answer"
-            time.sleep(0.05)
 
     def kill(self) -> None:
         """End it as a crash would; its containers go on."""
@@ -121,6 +125,11 @@ class EngineProcess(ABC):
     def remove_all(self) -> None:
         for each in self.containers():
             self.api.call("DELETE", f"/containers/{each['Id']}", force=1, v=1)
+
+    @property
+    def tar(self) -> Path:
+        """The file system of our plain image."""
+        return image_tar(self._images)
 
     def have(self, *names: str, modules: tuple[str, ...] = ()) -> None:
         """Import our image under these names, if it is not there."""
@@ -163,7 +172,10 @@ class EngineProcess(ABC):
         return {}
 
     def _clean_up(self) -> None:
-        """Take away what it leaves mounted."""
+        """End what is left of its containers, and take away what it leaves mounted."""
+        for process in psutil.process_iter(["cmdline"]):
+            if f"{self.room}/" in " ".join(process.info["cmdline"] or ()):
+                process.kill()
         for line in reversed(Path("/proc/self/mountinfo").read_text().splitlines()):
             place = line.split()[4]
             if place.startswith(f"{self.room}/"):
@@ -175,10 +187,48 @@ class Dockerd(EngineProcess):
 
     kind = "docker"
 
+    #: Containerd runs beside it, as where a system starts both: it outlives a dockerd that is
+    #: killed, with the containers.
+    CONF = (
+        'version = 2\nroot = "{room}/images"\nstate = "{room}/state"\n'
+        'disabled_plugins = ["io.containerd.grpc.v1.cri"]\n'
+        '[grpc]\naddress = "{room}/containerd.sock"\n'
+    )
+
+    def __init__(self, images: Path, room: Path | None = None) -> None:
+        super().__init__(images, room)
+        self._containerd: subprocess.Popen[bytes] | None = None
+
+    def start(self) -> None:
+        """Start both."""
+        if self._containerd is None:
+            (self.room / "containerd.toml").write_text(self.CONF.format(room=self.room))
+            config = f"--config={self.room / 'containerd.toml'}"
+            self._containerd = self._run([needs.program("containerd"), config])
+            until = time.monotonic() + START_S
+            while not (self.room / "containerd.sock").exists():
+                assert time.monotonic() < until, "containerd does not start"
+                time.sleep(0.02)
+        super().start()
+
+    def kill(self) -> None:
+        """End dockerd as a crash would."""
+        super().kill()
+        with contextlib.suppress(OSError):
+            (self.room / "pid").unlink()
+
+    def stop(self) -> None:
+        """End both."""
+        super().stop()
+        if self._containerd is not None:
+            self._containerd.kill()
+            self._containerd.wait()
+
     def _command(self) -> list[str]:
         return [
             needs.program("dockerd"),
             f"--host=unix://{self.socket}",
+            f"--containerd={self.room / 'containerd.sock'}",
             f"--data-root={self.room / 'data'}",
             f"--exec-root={self.room / 'exec'}",
             f"--pidfile={self.room / 'pid'}",
@@ -186,15 +236,6 @@ class Dockerd(EngineProcess):
             "--ip6tables=false",
             "--bridge=none",
         ]
-
-    def kill(self) -> None:
-        """End its containerd with it: that is its child, and would go on alone."""
-        super().kill()
-        with contextlib.suppress(OSError, ValueError):
-            path = self.room / "exec" / "containerd" / "containerd.pid"
-            os.kill(int(path.read_text()), signal.SIGKILL)
-        with contextlib.suppress(OSError):
-            (self.room / "pid").unlink()
 
 
 class Podman(EngineProcess):

@@ -19,7 +19,7 @@ _NOT_THERE = 404
 #: Seconds an engine gets to remove a container, processes included, and between two tries.
 REMOVE_S, RETRY_S = 10.0, 0.05
 #: States after which a container does not run again by itself.
-ENDED = frozenset({"exited", "dead", "removing"})
+ENDED = frozenset({"exited", "dead"})
 #: Waits on its standard input for the command and its variables, then becomes that command.
 #: Python ignores two signals, and what is ignored stays so over an exec (execve(2)).
 WAITER = (
@@ -145,7 +145,7 @@ class Container:
                 return None
             raise
         state: dict[str, Any] = told["State"]
-        return state
+        return None if state["Status"] == "removing" else state
 
     def signal(self, name: str) -> None:
         """Send its first process a signal; one that has ended, or is about to, hears nothing."""

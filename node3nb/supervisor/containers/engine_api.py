@@ -83,8 +83,8 @@ class EngineAPI:
             It did not answer in time, or not at all.
         """
         try:
-            answer = self._open(method, path, body, timeout_s, query)
-            data = answer.read(MOST_BYTES)
+            with self._open(method, path, body, timeout_s, query) as answer:
+                data = answer.read(MOST_BYTES)
         except (OSError, http.client.HTTPException) as error:
             raise EngineGone(_words(error)) from error
         if answer.status >= http.HTTPStatus.BAD_REQUEST:
@@ -107,8 +107,7 @@ class EngineAPI:
             As `call`.
         """
         try:
-            answer = self._open(method, path, None, timeout_s, query)
-            with answer:
+            with self._open(method, path, None, timeout_s, query) as answer:
                 if answer.status >= http.HTTPStatus.BAD_REQUEST:
                     raise EngineRefusal(answer.status, _complaint(answer.read(MOST_BYTES)))
                 while line := answer.readline(MOST_BYTES):
@@ -124,8 +123,12 @@ class EngineAPI:
         connection = _UnixConnection(self.path, timeout_s)
         content = None if body is None else json.dumps(body)
         headers = {"Content-Type": "application/json", "Connection": "close"}
-        connection.request(method, _target(path, query), content, headers)
-        return connection.getresponse()
+        try:
+            connection.request(method, _target(path, query), content, headers)
+            return connection.getresponse()
+        except BaseException:
+            connection.close()
+            raise
 
     def attach(self, container: str, *, stdin: bool) -> socket.socket:
         """Return the raw stream of a container's output, and of its input if asked.
@@ -138,11 +141,14 @@ class EngineAPI:
         query: dict[str, object] = {"stream": 1, "stdout": 1, "stderr": 1, "stdin": int(stdin)}
         target = _target(f"/containers/{container}/attach", query)
         head = f"POST {target} HTTP/1.1\r\nHost: engine\r\nContent-Length: 0\r\n"
+        stream = None
         try:
             stream = _connected(self.path, CALL_S)
             stream.sendall(f"{head}Connection: Upgrade\r\nUpgrade: tcp\r\n\r\n".encode())
             answer = _read_head(stream)
         except OSError as error:
+            if stream is not None:
+                stream.close()
             raise EngineGone(_words(error)) from error
         status = int(answer.split(b" ", 2)[1]) if answer.startswith(b"HTTP/") else 0
         if status not in {http.HTTPStatus.SWITCHING_PROTOCOLS, http.HTTPStatus.OK}:

@@ -25,6 +25,8 @@ USAGE_S = 1.0
 LOOK_S = 1.0
 #: Seconds between those once its output has ended, at first and at most.
 FIRST_LOOK_S, LONGEST_LOOK_S = 0.002, 0.1
+#: Exit code of what a SIGKILL ended.
+KILLED = 137
 #: Seconds an engine gets to end a container that is killed.
 KILL_S = 20.0
 _CHUNK = 1 << 16
@@ -226,10 +228,18 @@ class Run:
         if state is None:
             raise Lost(REMOVED)
         if state["Status"] in ENDED:
-            self._state = state
+            self._state = self._confirmed(container, state)
         self._look_due = now + (self._look_s if self._silent or self._killed else LOOK_S)
         if self._silent or self._killed:
             self._look_s = min(2 * self._look_s, LONGEST_LOOK_S)
+
+    def _confirmed(self, container: Container, state: dict[str, Any]) -> dict[str, Any]:
+        """Return how it ended, unless it was killed because somebody removes it."""
+        if self._ladder.cause is None and state.get("ExitCode") == KILLED:
+            time.sleep(LONGEST_LOOK_S)
+            if container.look() is None:
+                raise Lost(REMOVED)
+        return state
 
     def _seen(self, state: dict[str, Any], logs: Logs) -> ending.Seen:
         return ending.Seen(

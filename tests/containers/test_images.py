@@ -1,0 +1,246 @@
+"""Images: pulled by a real dockerd from a registry of ours, counted, refused, removed."""
+
+from __future__ import annotations
+
+import os
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from containers.conftest import POLICY
+from support import small_registry
+from support.engines import LOCAL, PLAIN, EngineProcess
+from support.native_jobs import Bench
+from support.small_registry import Registry
+
+from node3nb import DockerManager
+from node3nb.containers.images import Images
+from node3nb.containers.policy import ContainerPolicy, is_plain_python
+from node3nb.containers.pulled import PulledImages
+from node3nb.containers.references import parse
+from node3nb.errors import ConfigError, JobRefused, JobSpecError, TransferCancelled
+from node3nb.executor import SilentReporter, choose
+from node3nb.files import workspace
+from node3nb.jobs import MIB, ExitReason, JobSpec, Requirements
+
+
+@pytest.fixture(scope="module")
+def registry() -> Iterator[Registry]:
+    with small_registry.serving() as running:
+        for name, size in (("one", MIB), ("two", MIB), ("three", MIB), ("large", 8 * MIB)):
+            running.add(name, "1", os.urandom(size))
+        yield running
+
+
+@pytest.fixture
+def room(tmp_path: Path) -> PulledImages:
+    return PulledImages(tmp_path / "images.json", "engine")
+
+
+@pytest.fixture(autouse=True)
+def _none_of_the_registrys(dockerd: EngineProcess, registry: Registry) -> Iterator[None]:
+    yield
+    for image in dockerd.api.call("GET", "/images/json", all=1):
+        if any(registry.host in tag for tag in image.get("RepoTags") or []):
+            dockerd.api.call("DELETE", f"/images/{image['Id']}", force=1)
+
+
+def policy(registry: Registry, **choices: object) -> ContainerPolicy:
+    return ContainerPolicy(registries=(registry.host,), **choices)  # type: ignore[arg-type]
+
+
+def take(images: Images, name: str, notes: list[str] | None = None) -> str:
+    note = [] if notes is None else notes
+    with images.held(name, threading.Event(), note.append) as image:
+        return image.digest
+
+
+def test_pulled_with_progress_and_named_by_digest(
+    dockerd: EngineProcess, registry: Registry, room: PulledImages
+) -> None:
+    notes: list[str] = []
+    images = Images(dockerd.api, policy(registry), room)
+    assert images.shortfall(f"{registry.host}/one:1") == ""
+    digest = take(images, f"{registry.host}/one:1", notes)
+    assert digest.startswith(f"{registry.host}/one@sha256:")
+    assert notes[0].startswith(f"Pulling image {registry.host}/one:1: ")
+    assert [each.reference for each in room.all()] == [f"{registry.host}/one:1"]
+    asked = len(registry.asked)
+    assert take(images, f"{registry.host}/one:1") == digest
+    assert len(registry.asked) == asked, "what is here is not asked for"
+
+
+def test_nobodys_password_is_sent(
+    dockerd: EngineProcess, registry: Registry, room: PulledImages
+) -> None:
+    take(Images(dockerd.api, policy(registry), room), f"{registry.host}/two:1")
+    assert registry.authorized == []
+
+
+def test_image_that_no_registry_has(
+    dockerd: EngineProcess, registry: Registry, room: PulledImages
+) -> None:
+    images, name = Images(dockerd.api, policy(registry), room), f"{registry.host}/none:1"
+    with pytest.raises(JobRefused, match="can't be pulled"):
+        take(images, name)
+    assert "can't be pulled" in images.shortfall(name), "it is not taken again and again"
+
+
+@pytest.mark.parametrize(
+    ("choices", "why"),
+    [
+        ({"denied_registries": ("127.*",)}, "is not allowed"),
+        ({"pull": False}, "pulling is off"),
+    ],
+)
+def test_pull_denied(
+    dockerd: EngineProcess,
+    registry: Registry,
+    room: PulledImages,
+    choices: dict[str, object],
+    why: str,
+) -> None:
+    asked = len(registry.asked)
+    images = Images(dockerd.api, policy(registry, **choices), room)
+    assert why in images.shortfall(f"{registry.host}/one:1")
+    with pytest.raises(JobRefused, match=why):
+        take(images, f"{registry.host}/one:1")
+    assert len(registry.asked) == asked
+
+
+@pytest.mark.parametrize("name", ["ghcr.example/x:1", "localhost:5000/x", "192.168.0.1/x"])
+def test_only_the_public_registries_by_default(
+    dockerd: EngineProcess, room: PulledImages, name: str
+) -> None:
+    assert "not allowed" in Images(dockerd.api, ContainerPolicy(), room).shortfall(name)
+
+
+def test_too_large(dockerd: EngineProcess, registry: Registry, room: PulledImages) -> None:
+    images = Images(dockerd.api, policy(registry, max_image_bytes=4 * MIB), room)
+    with pytest.raises(JobRefused, match="allowed here"):
+        take(images, f"{registry.host}/large:1")
+    assert room.all() == []
+    tags = [tag for each in dockerd.api.call("GET", "/images/json") for tag in each["RepoTags"]]
+    assert f"{registry.host}/large:1" not in tags
+
+
+def test_cancelled_while_it_is_pulled(
+    dockerd: EngineProcess, registry: Registry, room: PulledImages
+) -> None:
+    cancelled = threading.Event()
+    cancelled.set()
+    images = Images(dockerd.api, policy(registry), room)
+    with (
+        pytest.raises(TransferCancelled),
+        images.held(f"{registry.host}/three:1", cancelled, lambda _: None),
+    ):
+        pass
+
+
+def test_longest_unused_goes_first_and_never_the_owners(
+    dockerd: EngineProcess, registry: Registry, room: PulledImages
+) -> None:
+    dockerd.api.call("POST", "/images/create", fromImage=f"{registry.host}/three", tag="1")
+    images = Images(dockerd.api, policy(registry, image_budget_bytes=int(1.5 * MIB)), room)
+    with images.held(f"{registry.host}/one:1", threading.Event(), lambda _: None):
+        take(images, f"{registry.host}/two:1")
+        assert len(room.all()) == 2, "one is in use, two is the newest"
+    take(images, f"{registry.host}/large:1")
+    names = {each.reference.partition("/")[2] for each in room.all()}
+    assert names == {"large:1"}
+    tags = [tag for each in dockerd.api.call("GET", "/images/json") for tag in each["RepoTags"]]
+    assert f"{registry.host}/three:1" in tags, "the owner's own stays"
+    assert f"{registry.host}/one:1" not in tags
+    assert PLAIN in tags
+
+
+def test_owners_images_are_not_shown_to_jobs(dockerd: EngineProcess, room: PulledImages) -> None:
+    """A stranger who guesses the name of an image of the owner's does not get it."""
+    images = Images(dockerd.api, ContainerPolicy(registries=("nowhere.example",)), room)
+    assert images.shortfall(PLAIN) == ""
+    assert "not allowed" in images.shortfall(LOCAL)
+    allowed = ContainerPolicy(own_images=("docker.io/node3nb-test/*",), registries=("x.example",))
+    assert Images(dockerd.api, allowed, room).shortfall(LOCAL) == ""
+
+
+def test_job_of_an_image_that_can_not_be_had(manager: DockerManager, tmp_path: Path) -> None:
+    wanted = JobSpec(("true",), image="nowhere.example/x:1")
+    assert choose(wanted, (manager,)).executor is None
+    with workspace.temporary(tmp_path, "work") as place:
+        result = manager.run(wanted, place, SilentReporter())
+    assert result.reason is ExitReason.REFUSED
+    assert "nowhere.example is not allowed" in result.message
+
+
+def test_image_under_a_name_that_can_not_be_pulled(dockerd: EngineProcess, tmp_path: Path) -> None:
+    allowed = ContainerPolicy(own_images=("docker.io/node3nb-test/*",), default_image=LOCAL)
+    manager = DockerManager(allowed, hints=dockerd.hints)
+    try:
+        assert Bench(manager, tmp_path).python("print(1)").stdout == "1\n"
+    finally:
+        manager.close()
+
+
+@pytest.mark.parametrize(
+    ("text", "whole"),
+    [
+        ("python", "docker.io/library/python:latest"),
+        ("python:3.11-slim", "docker.io/library/python:3.11-slim"),
+        ("me/tool", "docker.io/me/tool:latest"),
+        ("ghcr.io/a/b:c", "ghcr.io/a/b:c"),
+        ("localhost/x", "localhost/x:latest"),
+        ("127.0.0.1:5000/x@sha256:" + "a" * 64, "127.0.0.1:5000/x@sha256:" + "a" * 64),
+        ("index.docker.io/x", "docker.io/library/x:latest"),
+    ],
+)
+def test_names(text: str, whole: str) -> None:
+    assert str(parse(text)) == whole
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "",
+        " ",
+        "A",
+        "a b",
+        "../x",
+        "a//b",
+        "a:",
+        "a@sha256:1",
+        "-x",
+        "a/../b",
+        "a?x=1",
+        "a\n",
+        "Me/x",
+    ],
+)
+def test_what_is_no_name(text: str) -> None:
+    with pytest.raises(JobSpecError, match="no name of an image"):
+        parse(text)
+
+
+def test_what_is_a_plain_python() -> None:
+    assert all(map(is_plain_python, ("", "python", "python:3.11-slim", "docker.io/library/python")))
+    assert not any(map(is_plain_python, ("me/python", "pypy:3", "not a name")))
+
+
+@pytest.mark.parametrize(
+    "choices",
+    [{"registries": ("a b",)}, {"max_image_bytes": 0}, {"default_image": "No Name"}],
+)
+def test_choices_that_can_not_be_kept(choices: dict[str, object]) -> None:
+    with pytest.raises(ConfigError):
+        ContainerPolicy(**choices)  # type: ignore[arg-type]
+
+
+def test_default_is_this_pythons_own_image() -> None:
+    assert POLICY.image("") == PLAIN
+    assert ContainerPolicy().image("").startswith("python:3.")
+    assert ContainerPolicy().image("other:1") == "other:1"
+
+
+def test_gpus_are_asked_for_by_whoever_has_none(manager: DockerManager) -> None:
+    wanted = JobSpec(("true",), requirements=Requirements(gpus=1))
+    assert "this machine has none" in choose(wanted, (manager,)).why

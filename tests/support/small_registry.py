@@ -1,0 +1,117 @@
+"""A small registry on loopback: as much of the distribution API as a pull needs."""
+
+from __future__ import annotations
+
+import gzip
+import hashlib
+import io
+import json
+import tarfile
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+
+_MANIFEST = "application/vnd.docker.distribution.manifest.v2+json"
+
+
+class Registry:
+    """Images by name, each of one layer with a file of so many bytes."""
+
+    def __init__(self) -> None:
+        self._blobs: dict[str, bytes] = {}
+        self._manifests: dict[str, bytes] = {}
+        self.asked: list[str] = []
+        self.authorized: list[str] = []
+        self.server = ThreadingHTTPServer(("127.0.0.1", 0), self._handler())
+
+    @property
+    def host(self) -> str:
+        return f"127.0.0.1:{self.server.server_port}"
+
+    def add(self, name: str, tag: str, content: bytes) -> str:
+        """Offer an image and return its digest."""
+        layer = _layer(content)
+        settings = {
+            "architecture": "amd64",
+            "os": "linux",
+            "config": {"Cmd": ["/file"]},
+            "rootfs": {"type": "layers", "diff_ids": [_digest(gzip.decompress(layer))]},
+        }
+        config = json.dumps(settings).encode()
+        manifest = json.dumps(
+            {
+                "schemaVersion": 2,
+                "mediaType": _MANIFEST,
+                "config": self._blob(config, "application/vnd.docker.container.image.v1+json"),
+                "layers": [self._blob(layer, "application/vnd.docker.image.rootfs.diff.tar.gzip")],
+            }
+        ).encode()
+        digest = _digest(manifest)
+        self._manifests |= {f"{name}/{tag}": manifest, f"{name}/{digest}": manifest}
+        return digest
+
+    def _blob(self, data: bytes, kind: str) -> dict[str, object]:
+        self._blobs[_digest(data)] = data
+        return {"mediaType": kind, "size": len(data), "digest": _digest(data)}
+
+    def _handler(self) -> type[BaseHTTPRequestHandler]:
+        registry = self
+
+        class Handler(BaseHTTPRequestHandler):
+            def do_GET(self) -> None:
+                registry.asked.append(self.path)
+                if "Authorization" in self.headers:
+                    registry.authorized.append(self.path)
+                kind, data = registry._found(self.path)
+                self.send_response(200 if data is not None else 404)
+                body = data if data is not None else b'{"errors":[{"code":"MANIFEST_UNKNOWN"}]}'
+                self.send_header("Content-Type", kind)
+                self.send_header("Content-Length", str(len(body)))
+                if kind == _MANIFEST:
+                    self.send_header("Docker-Content-Digest", _digest(body))
+                self.end_headers()
+                if self.command == "GET":
+                    self.wfile.write(body)
+
+            do_HEAD = do_GET
+
+            def log_message(self, *_: object) -> None:
+                return
+
+        return Handler
+
+    def _found(self, path: str) -> tuple[str, bytes | None]:
+        if path == "/v2/":
+            return "application/json", b"{}"
+        name, kind, last = path.removeprefix("/v2/").rsplit("/", 2)
+        if kind == "manifests":
+            return _MANIFEST, self._manifests.get(f"{name}/{last}")
+        return "application/octet-stream", self._blobs.get(last)
+
+
+def _layer(content: bytes) -> bytes:
+    packed = io.BytesIO()
+    with tarfile.open(fileobj=packed, mode="w:gz") as tar:
+        entry = tarfile.TarInfo("file")
+        entry.size, entry.mode = len(content), 0o755
+        tar.addfile(entry, io.BytesIO(content))
+    return packed.getvalue()
+
+
+def _digest(data: bytes) -> str:
+    return f"sha256:{hashlib.sha256(data).hexdigest()}"
+
+
+@contextmanager
+def serving() -> Iterator[Registry]:
+    """Run a registry for as long as it is needed."""
+    registry = Registry()
+    thread = threading.Thread(target=registry.server.serve_forever, daemon=True)
+    thread.start()
+    try:
+        yield registry
+    finally:
+        registry.server.shutdown()
+        registry.server.server_close()
+        thread.join()
