@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import bench_agent
+import bench_containers
 import bench_dashboard
 import bench_memory
 import bench_sandbox
@@ -11,7 +12,14 @@ import bench_store
 
 def main() -> None:
     """Measure and print."""
-    for room in (bench_sandbox, bench_memory, bench_agent, bench_dashboard, bench_store):
+    for room in (
+        bench_sandbox,
+        bench_containers,
+        bench_memory,
+        bench_agent,
+        bench_dashboard,
+        bench_store,
+    ):
         for what, figure in room.rows():
             print(f"{what:<60} {figure}", flush=True)
 
