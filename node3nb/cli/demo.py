@@ -62,7 +62,8 @@ def demo(args: argparse.Namespace) -> int:
         tempfile.TemporaryDirectory(prefix="node3nb-demo-") as scratch,
         _market(Path(scratch)) as client,
     ):
-        say(f"Marketplace {client.url}; {len(samples)} jobs. Making inputs and submitting...\n")
+        count = "1 job" if len(samples) == 1 else f"{len(samples)} jobs"
+        say(f"Marketplace {client.url}; {count}. Making inputs and submitting...\n")
         submitted = [(sample, _submit(client, sample)) for sample in samples]
         say(_line("JOB", "STATE", "REASON", "WHERE", "ISOLATION", "START ms", "RAN s", "RESULT"))
         outcomes = []
