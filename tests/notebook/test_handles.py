@@ -156,3 +156,31 @@ def test_the_doctor_says_what_there_is(cells: Cells) -> None:
     assert found.ok
     assert "isolation" in repr(found)
     assert "not stopped" in repr(found)
+
+
+def test_a_configuration_file_chooses_too(bare_shell: Cells) -> None:
+    bare_shell.shell.config.Node3.marketplace = "http://127.0.0.1:1"
+    bare_shell.run("%load_ext node3nb")
+
+    assert bare_shell.run("%node3 config").marketplace_url == "http://127.0.0.1:1"
+    told = bare_shell.refusal("%%node3 submit\n1")
+    assert told.startswith("There is no key to submit jobs to http://127.0.0.1:1 with;")
+    told = bare_shell.refusal("%%node3 submit --marketplace http://127.0.0.1:2\n1")
+    assert told.startswith("There is no key to submit jobs to http://127.0.0.1:2 with;")
+
+
+def test_a_cell_in_the_background_outlives_the_provider_and_not_the_magics(
+    cells: Cells, start: str
+) -> None:
+    cells.run(start)
+    run = cells.run(
+        "%%node3 run --background\nimport time\nprint('begun', flush=True)\ntime.sleep(600)"
+    )
+    while "begun" not in run.logs().stdout:
+        assert run.running
+    cells.run("%node3 stop;")
+    assert run.running
+
+    cells.run("%unload_ext node3nb")
+
+    assert not run.wait(60).ok

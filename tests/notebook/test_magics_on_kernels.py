@@ -91,11 +91,12 @@ def test_a_background_run_goes_on_beside_other_cells(any_kernel: Kernel) -> None
     )
     assert any_kernel.value("repr(run)").startswith("<CellRun ")
     assert any_kernel.value("run.result()") is None
-    cell = any_kernel.begin("run.logs(follow=True)")
-    any_kernel.await_printed(cell, "begun\n")
-    any_kernel.manager.interrupt_kernel()
-    assert any_kernel.finish(cell).error.startswith("KeyboardInterrupt")
-    assert any_kernel.value("run.running"), "only the following has ended"
+    for code in ("run.logs(follow=True)", "print('begun', flush=True)\nrun.wait()"):
+        cell = any_kernel.begin(code)
+        any_kernel.await_printed(cell, "begun\n")
+        any_kernel.manager.interrupt_kernel()
+        assert any_kernel.finish(cell).error.startswith("KeyboardInterrupt")
+        assert any_kernel.value("run.running"), "only the looking has ended"
 
     any_kernel.run("run.cancel(); run.wait(60);")
 
