@@ -95,12 +95,19 @@ class Berth:
     """
 
     def __init__(
-        self, setup: Setup, sandbox: Sandbox, group: Group | None, slot: slots.Slot | None
+        self,
+        setup: Setup,
+        sandbox: Sandbox,
+        group: Group | None,
+        slot: slots.Slot | None,
+        *,
+        entered: bool = False,
     ) -> None:
         self.setup = setup
         self.sandbox = sandbox
         self.group = group
         self._slot = slot
+        self._entered = entered  # the job's process goes into the group by itself
 
     def message(self, order: Order, grant: Grant) -> dict[str, Any]:
         """Return what the sandbox is told of its job, once the job's files are its user's."""
@@ -141,7 +148,7 @@ class Berth:
             It could not be built.
         """
         self.sandbox.await_ready()
-        if self.group is not None:
+        if self.group is not None and not self._entered:
             self.group.enter(self.sandbox.main)
 
     @property
@@ -217,7 +224,8 @@ def have_born(blueprint: Blueprint, name: str, bear: Bear) -> Berth:
     name
         Name of its control group.
     bear
-        Has it built: takes the sandbox and its ends of the pipes, returns its first process.
+        Has it built: takes what it is like, its ends of the pipes and the doors of its control
+        group, and returns its first process.
 
     Raises
     ------
@@ -226,13 +234,17 @@ def have_born(blueprint: Blueprint, name: str, bear: Bear) -> Berth:
     """
     with _taken(blueprint, name) as (setup, group, slot):
         pipes = Pipes()
+        doors = group.doors() if group else []
         try:
-            top = bear(setup, pipes.theirs)
+            top = bear(setup, (*pipes.theirs, *doors))
         except BaseException:
             pipes.close()
             raise
+        finally:
+            for door in doors:
+                os.close(door)
         pipes.outside()
-        return Berth(setup, Sandbox(top, pipes, inside=True), group, slot)
+        return Berth(setup, Sandbox(top, pipes, inside=True), group, slot, entered=True)
 
 
 Taken = tuple[Setup, Group | None, slots.Slot | None]

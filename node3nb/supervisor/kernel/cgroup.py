@@ -8,7 +8,7 @@ import os
 import signal
 import time
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Self
 
 #: The file that lists the processes of a group, and moves one into it.
@@ -97,6 +97,17 @@ class Group(ABC):
         for directory in self.directories:
             write(directory, PROCESSES, pid)
 
+    def doors(self) -> list[int]:
+        """Return descriptors by which a process that can't see the group enters it by itself.
+
+        Raises
+        ------
+        OSError
+            It is gone.
+        """
+        flags = os.O_WRONLY | os.O_CLOEXEC
+        return [os.open(f"{directory}/{PROCESSES}", flags) for directory in self.directories]
+
     def processes(self) -> set[int]:
         """Return the processes in it, none if it is gone."""
         found: set[int] = set()
@@ -132,6 +143,19 @@ class Group(ABC):
         while not _removed(directory) and time.monotonic() < deadline:
             self.kill()
             time.sleep(FIRST_PAUSE_S)
+
+
+def enter_by(doors: Iterable[int]) -> None:
+    """Move this process into a group, by the `doors` of that, and close them.
+
+    Raises
+    ------
+    OSError
+        It is gone.
+    """
+    for door in doors:
+        os.write(door, b"0")  # whoever writes (cgroups(7))
+        os.close(door)
 
 
 def _removed(directory: str) -> bool:

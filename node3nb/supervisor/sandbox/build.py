@@ -9,6 +9,7 @@ from typing import Any, NoReturn
 
 from node3nb.supervisor import proc
 from node3nb.supervisor.kernel import namespaces
+from node3nb.supervisor.kernel.cgroup import enter_by
 from node3nb.supervisor.sandbox import arrival, init
 from node3nb.supervisor.sandbox.children import hear, send, tell, told
 from node3nb.supervisor.sandbox.inner import Ends, Inner
@@ -176,7 +177,7 @@ def _within(setup: Setup, template: Template | None, pipes: Pipes) -> Inner:
     return begin(setup, pipes.theirs)
 
 
-def begin(setup: Setup, theirs: tuple[int, ...]) -> Inner:
+def begin(setup: Setup, theirs: tuple[int, ...], doors: tuple[int, ...] = ()) -> Inner:
     """Be the first process of a process namespace; returns in the second, which will be the job.
 
     Parameters
@@ -185,12 +186,15 @@ def begin(setup: Setup, theirs: tuple[int, ...]) -> Inner:
         The sandbox, whose namespaces these two are in.
     theirs
         Its ends of the pipes.
+    doors
+        The way into its control group, for the second.
     """
     *ends, status = theirs
     job = os.fork()
     if job:
         init.be(job, status)
     try:
+        enter_by(doors)
         arrival.furnish(setup)
     except BaseException as error:  # noqa: BLE001 - the keeper has to know, whatever it is
         _tell_unprepared(ends[2], error)

@@ -64,7 +64,6 @@ class Slot:
 
     def mark(self, state: bytes) -> None:
         """Note for the next holder what is known of the user."""
-        os.ftruncate(self._lock, 0)
         os.pwrite(self._lock, state, 0)
 
     def let_go(self) -> None:

@@ -23,8 +23,9 @@ from node3nb.supervisor.warm.nursery import KEEPER, SOCKET, VIEW
 
 #: Bytes of the largest request.
 REQUEST_BYTES = 1 << 17
-#: Descriptors with a request: the ends of a sandbox's pipes.
-MOST_FDS = 5
+#: Descriptors with a request for a sandbox: its ends of pipes, and then the doors of its control
+#: group, one for each hierarchy.
+ENDS, MOST_FDS = 5, 8
 #: Seconds between two looks at whether a keeper has become the supervisor's.
 ADOPTION_S = 0.0002
 
@@ -93,7 +94,7 @@ def _bear_sandbox(requests: socket.socket, setup: Setup, fds: list[int]) -> Inne
         _answer(requests, first)
         return None
     requests.detach()
-    return build.begin(setup, tuple(fds))
+    return build.begin(setup, tuple(fds[:ENDS]), tuple(fds[ENDS:]))
 
 
 def _answer(requests: socket.socket, number: int) -> None:
