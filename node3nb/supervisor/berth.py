@@ -214,7 +214,7 @@ def make(blueprint: Blueprint) -> Berth | Inner:
         return berth
 
 
-def have_born(blueprint: Blueprint, name: str, bear: Bear) -> Berth:
+def have_born(blueprint: Blueprint, name: str, bear: Bear) -> tuple[Berth, First]:
     """Take what a sandbox needs and have it built by another process, which goes on meanwhile.
 
     Parameters
@@ -225,7 +225,7 @@ def have_born(blueprint: Blueprint, name: str, bear: Bear) -> Berth:
         Name of its control group.
     bear
         Has it built: takes what it is like, its ends of the pipes and the doors of its control
-        group, and returns its first process.
+        group, and returns how to learn its first process.
 
     Raises
     ------
@@ -236,7 +236,7 @@ def have_born(blueprint: Blueprint, name: str, bear: Bear) -> Berth:
         pipes = Pipes()
         doors = group.doors() if group else []
         try:
-            top = bear(setup, (*pipes.theirs, *doors))
+            first = bear(setup, (*pipes.theirs, *doors))
         except BaseException:
             pipes.close()
             raise
@@ -244,11 +244,13 @@ def have_born(blueprint: Blueprint, name: str, bear: Bear) -> Berth:
             for door in doors:
                 os.close(door)
         pipes.outside()
-        return Berth(setup, Sandbox(top, pipes, inside=True), group, slot, entered=True)
+        return Berth(setup, Sandbox(0, pipes, inside=True), group, slot, entered=True), first
 
 
 Taken = tuple[Setup, Group | None, slots.Slot | None]
-Bear = Callable[[Setup, tuple[int, ...]], int]
+#: Returns the first process of a sandbox; waits for it if it has to.
+First = Callable[[], int]
+Bear = Callable[[Setup, tuple[int, ...]], First]
 
 
 @contextlib.contextmanager

@@ -10,7 +10,7 @@ from itertools import count
 from typing import Protocol
 
 from node3nb.supervisor import berth, keeper_process
-from node3nb.supervisor.berth import Berth, Blueprint
+from node3nb.supervisor.berth import Berth, Blueprint, First
 from node3nb.supervisor.frames import Channel
 from node3nb.supervisor.kept import Kept, KeptApart
 from node3nb.supervisor.orders import Order
@@ -29,7 +29,7 @@ class Supervising(Protocol):
     def watch(self, kept: KeptApart) -> None:
         """Listen to a keeper that is a process."""
 
-    def guard(self, berth: Berth) -> Ward:
+    def guard(self, berth: Berth, first: First) -> Ward:
         """Return who keeps a sandbox in our own process."""
 
     def let_go(self) -> None:
@@ -66,6 +66,16 @@ class Keepers:
     def all(self) -> list[Kept]:
         """Every keeper."""
         return self.busy + self._parked + self._leaving
+
+    @property
+    def wards(self) -> list[Ward]:
+        """Those that have a job and are kept in our own process."""
+        return [kept for kept in self.busy if isinstance(kept, Ward)]
+
+    @property
+    def apart(self) -> list[KeptApart]:
+        """Those that have a job and are processes."""
+        return [kept for kept in self.busy if isinstance(kept, KeptApart)]
 
     def of_job(self, job: str) -> Kept | None:
         """Return the keeper of a job."""
@@ -153,10 +163,10 @@ class Keepers:
             return None
         try:
             return self._supervisor.guard(
-                berth.have_born(
+                *berth.have_born(
                     blueprint,
                     f"job-{os.getpid()}-{next(self._names)}",
-                    lambda setup, fds: nursery.build(setup, view, fds),
+                    lambda setup, fds: nursery.build(setup, view, fds).first,
                 )
             )
         except (OSError, SandboxError):

@@ -14,7 +14,7 @@ from pathlib import Path
 
 from node3nb.files.removal import remove_tree
 from node3nb.supervisor import berth, guard, level, linux, marks, tree, verdict
-from node3nb.supervisor.berth import Berth
+from node3nb.supervisor.berth import Berth, First
 from node3nb.supervisor.frames import Channel, Frame
 from node3nb.supervisor.keepers import Keepers
 from node3nb.supervisor.kept import Kept, KeptApart
@@ -81,18 +81,15 @@ class Supervisor:
         while not self._orphaned:
             for key, _ in self._selector.select(self._patience_s()):
                 key.data()
-            for ward in self._wards():
+            for ward in self._keepers.wards:
                 ward.turn()
             self._control.flush()
             self._look_around()
         self._end_all()
 
-    def _wards(self) -> list[Ward]:
-        return [kept for kept in self._keepers.busy if isinstance(kept, Ward)]
-
     def _patience_s(self) -> float | None:
         """Return how long to sleep if nothing happens, in seconds; None is for ever."""
-        waits = [ward.wait_s() for ward in self._wards()]
+        waits = [ward.wait_s() for ward in self._keepers.wards]
         if self._control.waiting:
             waits.append(FLUSH_S)
         if self._polls_owner:
@@ -125,9 +122,8 @@ class Supervisor:
         """Notice what no descriptor tells: a parent that changed, a keeper that was stopped."""
         if os.getppid() != self._parent:
             self._lose_kernel()
-        for kept in self._keepers.busy:
-            if isinstance(kept, KeptApart):
-                self._end_if_stopped(kept)
+        for kept in self._keepers.apart:
+            self._end_if_stopped(kept)
         if self._strays and 0 not in self._keepers.pids:
             self._kill_strays()
         if self._nursery is not None:
@@ -173,9 +169,9 @@ class Supervisor:
         """Listen to a keeper that is a process of its own."""
         self._selector.register(kept.channel.fileno(), _READ, lambda: self._hear(kept))
 
-    def guard(self, berth: Berth) -> Ward:
+    def guard(self, berth: Berth, first: First) -> Ward:
         """Return who keeps a sandbox in this process."""
-        return Ward(berth, self._selector, self._told, self._part_with)
+        return Ward(berth, first, self._selector, self._told, self._part_with)
 
     def _park(self) -> None:
         """Have sandboxes built ahead, now that nothing more urgent is to be done."""
@@ -223,12 +219,15 @@ class Supervisor:
             self._strays = True
             self._look_around()
         self._close_account(kept, verdict.keeper_ended(status), unused=unused)
+        self._park_after(kept)
 
     def _part_with(self, ward: Ward) -> None:
         """Let go of a sandbox of which nothing is left."""
         self._keepers.forget(ward)
         lost = Cause("internal", "The job's sandbox ended before the job; run it again.")
         self._close_account(ward, lost, unused=ward.unused)
+        ward.give_back()
+        self._park_after(ward)
 
     def _close_account(self, kept: Kept, cause: Cause, *, unused: bool) -> None:
         """Tell how a job has ended, or give it to another keeper if this one never had it."""
@@ -238,7 +237,11 @@ class Supervisor:
             self._start(kept.order)
             return
         self._tell_end(kept.order, kept.account(cause))
-        self._park()
+
+    def _park_after(self, kept: Kept) -> None:
+        """Replace one that had a job; one that could not be built is not tried again at once."""
+        if kept.order is not None:
+            self._park()
 
     def _tell_end(self, order: Order, account: Frame) -> None:
         self._control.send({**account, "event": "ended", "job": order.job})

@@ -9,7 +9,7 @@ import select
 import selectors
 from collections.abc import Callable
 
-from node3nb.supervisor.berth import Berth
+from node3nb.supervisor.berth import Berth, First
 from node3nb.supervisor.frames import Frame
 from node3nb.supervisor.keeper import Keeper
 from node3nb.supervisor.kept import Kept
@@ -27,7 +27,9 @@ class Ward(Kept):
     Parameters
     ----------
     berth
-        The sandbox, which may still be on its way to wait for its job.
+        The sandbox, which is on its way to wait for its job.
+    first
+        Returns its first process; waits for it if it has to.
     selector
         What calls us when something is heard of it.
     told
@@ -39,12 +41,14 @@ class Ward(Kept):
     def __init__(
         self,
         berth: Berth,
+        first: First,
         selector: Selector,
         told: Callable[[Ward, Frame], None],
         gone: Callable[[Ward], None],
     ) -> None:
-        super().__init__(berth.sandbox.top)
+        super().__init__()
         self._berth = berth
+        self._first = first
         self._selector = _Guarded(selector, self._fail)
         self._told = told
         self._gone = gone
@@ -54,8 +58,8 @@ class Ward(Kept):
         #: Whether it ended before it could begin with its job.
         self.unused = True
         self._end: tuple[int, resource.struct_rusage] | None = None
-        self._pidfd = os.pidfd_open(self.pid)
-        self._selector.register(self._pidfd, _READ, self._bury)
+        self._pidfd = -1
+        self._taken = True
         self._selector.register(berth.sandbox.report, _READ, self._hear_ready)
 
     def employ(self, order: Order, grant: Grant) -> None:
@@ -72,12 +76,14 @@ class Ward(Kept):
 
     def dismiss(self) -> None:
         """Have it end, since no job comes any more."""
+        with contextlib.suppress(OSError):
+            self._meet()
         self._berth.sandbox.kill()
 
     def let_go(self) -> None:
         """Close our descriptors of it, in a fork of ours."""
         self._berth.let_go()
-        if self._end is None:
+        if self._pidfd >= 0:
             os.close(self._pidfd)
 
     def wait_s(self) -> float | None:
@@ -104,6 +110,11 @@ class Ward(Kept):
     def _hear_ready(self) -> None:
         self._selector.unregister(self._berth.sandbox.report)
         try:
+            self._meet()
+        except OSError:
+            self._leave()
+            return
+        try:
             self._berth.ready()
         except (SandboxError, OSError) as error:
             self.unbuilt = getattr(error, "strerror", None) or str(error)
@@ -113,6 +124,20 @@ class Ward(Kept):
         self.layers = self._berth.layers
         if self.order is not None:
             self._begin()
+
+    def _meet(self) -> None:
+        """Learn the first process of the sandbox, which is a child of ours.
+
+        Raises
+        ------
+        OSError
+            There is none: nothing was built.
+        """
+        if not self.pid:
+            self.pid = self._first()
+            self._berth.sandbox.born(self.pid)
+            self._pidfd = os.pidfd_open(self.pid)
+            self._selector.register(self._pidfd, _READ, self._bury)
 
     def _begin(self) -> None:
         """Let the job begin, unless the sandbox has died while it waited."""
@@ -132,6 +157,7 @@ class Ward(Kept):
         _, status, used = os.wait4(self.pid, 0)
         self._selector.unregister(self._pidfd)
         os.close(self._pidfd)
+        self._pidfd = -1
         self._end = self._berth.sandbox.status(status), used
         if self._keeper is None:
             self._leave()
@@ -147,13 +173,14 @@ class Ward(Kept):
 
     def _leave(self) -> None:
         self._selector.forget()
-        self.give_back()
         self._gone(self)
 
     def give_back(self) -> None:
         """Release what was taken for the sandbox, once nothing lives in it."""
-        with contextlib.suppress(OSError):
-            self._berth.give_back()
+        taken, self._taken = self._taken, False
+        if taken:
+            with contextlib.suppress(OSError):
+                self._berth.give_back()
 
     def _fail(self, error: Exception) -> None:
         """End the job when something is wrong with us: that is its account."""

@@ -37,12 +37,16 @@ class Sandbox:
     """
 
     def __init__(self, top: int, pipes: Pipes, *, inside: bool) -> None:
-        self.top = self.main = self.first = top
+        self.born(top)
         self.stdout, self.stderr, self.report = pipes.stdout[0], pipes.stderr[0], pipes.report[0]
         self._go, self._status = pipes.go[1], pipes.status[0]
         self._held = {self.stdout, self.stderr, self.report, self._go, self._status}
         self._inside = inside
         self._ended = False
+
+    def born(self, top: int) -> None:
+        """Take note of its first process, if that was not known before."""
+        self.top = self.main = self.first = top
 
     def await_ready(self) -> None:
         """Wait until it waits for its job.
@@ -97,7 +101,7 @@ class Sandbox:
 
     def kill(self) -> None:
         """End all that runs in a process namespace at once; elsewhere there is a tree to kill."""
-        if self._inside and not self._ended:
+        if self.top and self._inside and not self._ended:
             with contextlib.suppress(ProcessLookupError):
                 os.kill(self.top, signal.SIGKILL)
 

@@ -51,7 +51,7 @@ def serve() -> Program:
     """
     requests = socket.socket(fileno=SOCKET)
     requests.send(b"ready")
-    view: Setup | None = None
+    view: Setup | int = -errno.EINVAL
     while True:
         data, fds, _, _ = socket.recv_fds(requests, REQUEST_BYTES, MOST_FDS)
         if not data:
@@ -61,26 +61,32 @@ def serve() -> Program:
         if request["op"] == KEEPER:
             inner = _bear_keeper(requests, request, fds)
         elif request["op"] == VIEW:
-            view = _see(requests, request, fds)
-        elif view is not None:
+            view = _see(request, fds)
+        elif isinstance(view, Setup):
             inner = _bear_sandbox(requests, replace(view, **request["own"]), fds)
+        else:
+            _answer(requests, view)
         if inner is not None:
             return _await_program(inner)
         for fd in fds:
             os.close(fd)
 
 
-def _see(requests: socket.socket, request: dict[str, Any], fds: list[int]) -> Setup:
-    """Go where the sandboxes are to begin, and do what is the same for all of them."""
+def _see(request: dict[str, Any], fds: list[int]) -> Setup | int:
+    """Go where the sandboxes are to begin, and do what is the same for all of them.
+
+    Returns
+    -------
+    Setup or int
+        What they have in common, or an errno below zero.
+    """
     setup = Setup.from_frame(request["setup"])
     try:
         init.join(*fds)
-        linux.die_with_parent()  # a change of user namespace has cleared it
-        seccomp.program(policy(setup))
     except OSError as error:
-        _answer(requests, -(error.errno or errno.EIO))
-    else:
-        _answer(requests, 0)
+        return -(error.errno or errno.EIO)
+    linux.die_with_parent()  # a change of user namespace has cleared it
+    seccomp.program(policy(setup))
     return setup
 
 

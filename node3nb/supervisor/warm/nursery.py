@@ -7,6 +7,7 @@ import marshal
 import os
 import select
 import socket
+from collections import deque
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -41,6 +42,8 @@ class _Warm:
     def __init__(self, python: str, preload: tuple[str, ...]) -> None:
         self.born = 0
         self.view: Template | None = None
+        self.asked: deque[Birth] = deque()
+        self.broken = False
         self.socket, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         with theirs:
             self.pid = os.posix_spawn(
@@ -68,21 +71,47 @@ class _Warm:
         """
         socket.send_fds(self.socket, [marshal.dumps(request)], fds)
 
-    def answer(self) -> int:
-        """Return its answer to a request.
+    def hear(self) -> None:
+        """Hear about the next of the sandboxes it was asked for."""
+        waited = select.select([self.socket.fileno()], [], [], PATIENCE_S)[0]
+        data = self.socket.recv(64) if waited else b""
+        answer = int(marshal.loads(data)) if data else -errno.ESRCH  # noqa: S302 - our own child's
+        self.broken = self.broken or answer < 0
+        self.asked.popleft().answer = answer
+
+    def close(self) -> None:
+        """Have it end once it has done what it was asked for."""
+        while self.asked:
+            self.hear()
+        self.socket.close()
+
+
+class Birth:
+    """A sandbox that a warm Python was asked for.
+
+    Attributes
+    ----------
+    answer
+        Its first process, or an errno below zero; None before that is heard.
+    """
+
+    def __init__(self, warm: _Warm) -> None:
+        self._warm = warm
+        self.answer: int | None = None
+
+    def first(self) -> int:
+        """Return the first process; waits for it if it has to.
 
         Raises
         ------
         OSError
-            It has ended, or could not do it.
+            There is none.
         """
-        if not select.select([self.socket.fileno()], [], [], PATIENCE_S)[0]:
-            raise TimeoutError(errno.ETIMEDOUT, os.strerror(errno.ETIMEDOUT))
-        data = self.socket.recv(64)
-        answer = int(marshal.loads(data)) if data else -errno.EPIPE  # noqa: S302 - our own child's
-        if answer < 0:
-            raise OSError(-answer, os.strerror(-answer))
-        return answer
+        while self.answer is None:
+            self._warm.hear()
+        if self.answer < 0:
+            raise OSError(-self.answer, os.strerror(-self.answer))
+        return self.answer
 
 
 class Nursery:
@@ -147,7 +176,7 @@ class Nursery:
         self._count(warm)
         return self.ready
 
-    def build(self, setup: Setup, view: Template, fds: Sequence[int]) -> int:
+    def build(self, setup: Setup, view: Template, fds: Sequence[int]) -> Birth:
         """Have a sandbox built in namespaces, as a child of ours.
 
         Parameters
@@ -157,34 +186,31 @@ class Nursery:
         view
             What it begins with a copy of.
         fds
-            Its ends of the pipes.
-
-        Returns
-        -------
-        int
-            Its first process.
+            Its ends of the pipes, and the doors of its control group.
 
         Raises
         ------
         OSError
-            There is nobody who could, or it could not be done.
+            There is nobody who could.
         """
         warm = self._current
-        if warm is None:
+        if warm is None or warm.broken:
+            if warm is not None:
+                self._give_up(warm)
             raise ProcessLookupError(errno.ESRCH, "no Python is warm")
+        birth = Birth(warm)
         try:
             if warm.view is not view:
                 warm.ask({"op": VIEW, "setup": setup.to_frame()}, view.fds)
-                warm.answer()
                 warm.view = view
             own = {"uid": setup.uid, "network": setup.network, "grouped": setup.grouped}
             warm.ask({"op": SANDBOX, "own": own}, fds)
-            first = warm.answer()
         except OSError:
             self._give_up(warm)
             raise
+        warm.asked.append(birth)
         self._count(warm)
-        return first
+        return birth
 
     def _count(self, warm: _Warm) -> None:
         """Have it replaced once it has borne enough, or is gone; not if it never bore any."""
@@ -208,5 +234,5 @@ class Nursery:
 
     def _retire(self, warm: _Warm | None) -> None:
         if warm is not None:
-            warm.socket.close()
+            warm.close()
             self._ended.append(warm.pid)
