@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import functools
 import os
 import struct
 
@@ -42,7 +43,7 @@ def drop_all() -> None:
     OSError
         The kernel does not let us.
     """
-    _empty_bounding_set()
+    empty_bounding_set()
     _where_permitted(_PR_CAP_AMBIENT, _PR_CAP_AMBIENT_CLEAR_ALL)
     _where_permitted(_PR_SET_SECUREBITS, _NOTHING_REGAINED)
     drop_own()
@@ -70,14 +71,18 @@ def become(uid: int, gid: int) -> None:
     OSError
         We are not root.
     """
-    _empty_bounding_set()
+    empty_bounding_set()
     os.setgroups([])
     os.setresgid(gid, gid, gid)
     os.setresuid(uid, uid, uid)
 
 
-def _empty_bounding_set() -> None:
-    """Leave no capability that a program could be given."""
+@functools.cache
+def empty_bounding_set() -> None:
+    """Leave no capability that a program could be given; a process forked after that needs not.
+
+    A user namespace joined later would bring a full one (user_namespaces(7)).
+    """
     for capability in range(_CAPABILITIES):
         if not _where_permitted(_PR_CAPBSET_DROP, capability):
             return

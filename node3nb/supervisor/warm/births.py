@@ -14,7 +14,7 @@ from typing import Any
 from node3nb.supervisor import keeper_process, linux
 from node3nb.supervisor.berth import Blueprint
 from node3nb.supervisor.frames import Channel
-from node3nb.supervisor.kernel import namespaces, seccomp
+from node3nb.supervisor.kernel import capabilities, namespaces, seccomp
 from node3nb.supervisor.sandbox import build, init
 from node3nb.supervisor.sandbox.inner import REPORT, Inner, policy
 from node3nb.supervisor.sandbox.setup import Setup
@@ -85,6 +85,7 @@ def _see(request: dict[str, Any], fds: list[int]) -> Setup | int:
         init.join(*fds)
     except OSError as error:
         return -(error.errno or errno.EIO)
+    capabilities.empty_bounding_set()
     linux.die_with_parent()  # a change of user namespace has cleared it
     seccomp.program(policy(setup))
     return setup

@@ -20,8 +20,9 @@ from node3nb.supervisor.sandbox.template import Template
 PROGRAM = str(Path(__file__).parent / "__main__.py")
 #: The descriptor it talks to us by.
 SOCKET = 3
-#: Sandboxes one warm Python bears: all its jobs share its hash seed and the layout of its memory.
-MOST_BORN = 64
+#: Sandboxes one warm Python bears: all its jobs share its hash seed and the layout of its memory,
+#: and its start costs as much as those of ten of them.
+MOST_BORN = 256
 #: Seconds it gets to bear one, which takes it less than a thousandth of that.
 PATIENCE_S = 5.0
 #: What it is asked for: to see what jobs see, a sandbox, a keeper that builds one.
