@@ -20,6 +20,8 @@ from node3nb.supervisor.watch import Cause, Watch
 USAGE_S = 1.0
 #: What a fork may grow beyond its sandbox's process before it has become another program.
 FORK_BYTES = 4 << 20
+#: No program takes less: a smaller figure was taken before it was itself.
+LEAST_BYTES = 1 << 20
 _READ = selectors.EVENT_READ
 
 
@@ -199,7 +201,7 @@ class Keeper:
             "startup_ms": self._startup_ms() if self._started else 0.0,
             "wall_s": now - self._started if self._started else 0.0,
             "cpu_s": max(used.ru_utime + used.ru_stime, self._watch.cpu_s),
-            "peak_memory_bytes": peak or used.ru_maxrss << 10,
+            "peak_memory_bytes": peak if peak > LEAST_BYTES else used.ru_maxrss << 10,
             "peak_processes": self._watch.peak_processes,
             "written_bytes": written.bytes,
             "stdout_truncated": self._streams[0].log.truncated,

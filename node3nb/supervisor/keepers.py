@@ -143,7 +143,7 @@ class Keepers:
         for kept in self.all:
             kept.let_go()
         if self.nursery is not None:
-            self.nursery.close()
+            self.nursery.let_go()
 
     @property
     def pids(self) -> frozenset[int]:

@@ -7,6 +7,7 @@ import os
 import resource
 import select
 import selectors
+import signal
 from collections.abc import Callable
 
 from node3nb.supervisor.berth import Berth, First
@@ -18,6 +19,8 @@ from node3nb.supervisor.sandbox.build import SandboxError
 from node3nb.supervisor.streams import Selector
 from node3nb.supervisor.watch import could_not_watch
 
+#: What somebody else was told that a process has used (getrusage(2)).
+NOTHING_USED = (0.0,) * 16
 _READ = selectors.EVENT_READ
 
 
@@ -154,7 +157,10 @@ class Ward(Kept):
         self._told(self, frame)
 
     def _bury(self) -> None:
-        _, status, used = os.wait4(self.pid, 0)
+        try:
+            _, status, used = os.wait4(self.pid, 0)
+        except ChildProcessError:  # a hunt for strays has buried it
+            status, used = signal.SIGKILL, resource.struct_rusage(NOTHING_USED)
         self._selector.unregister(self._pidfd)
         os.close(self._pidfd)
         self._pidfd = -1

@@ -227,6 +227,12 @@ class Nursery:
         """Bury those that were let go and have ended."""
         self._ended = [pid for pid in self._ended if not os.waitpid(pid, os.WNOHANG)[0]]
 
+    def let_go(self) -> None:
+        """Close our ends in a fork, and so leave them to us."""
+        for warm in (self._current, self._next):
+            if warm is not None:
+                warm.socket.close()
+
     def close(self) -> None:
         """Let them end; what they have borne lives on."""
         for warm in (self._current, self._next):
