@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import os
+import posixpath
 
 from node3nb import command_line
 from node3nb.containers.engine import Engine
 from node3nb.containers.gpus import GpuGrant
 from node3nb.containers.images import Image
+from node3nb.errors import JobRefused
 from node3nb.files.workspace import Workspace
+from node3nb.inert_text import line
 from node3nb.jobs import JobSpec
+from node3nb.supervisor.containers.hardened import INPUT, OUTPUT, WORK
 from node3nb.supervisor.containers.orders import ContainerOrder
 
 
@@ -37,8 +41,11 @@ def order(
     ------
     ScriptMissing
         Its command names a script that is not there.
+    JobRefused
+        The image has a volume where the job's own directories are.
     """
     image, grant = granted
+    _check_volumes(image)
     view = command_line.View.of(workspace, mounted=True)
     limits = spec.limits
     return ContainerOrder(
@@ -73,6 +80,16 @@ def order(
         grace_s=limits.grace_s,
         asked_ns=asked_ns,
     )
+
+
+def _check_volumes(image: Image) -> None:
+    """Refuse volumes inside our mounts: the engine would make root's directories in there."""
+    for path in image.volumes:
+        inside = (posixpath.join("/", posixpath.normpath(path)) + "/").replace("//", "/")
+        if inside.startswith(tuple(f"{place}/" for place in (INPUT, OUTPUT, WORK))):
+            raise JobRefused(
+                f"The image has a volume at {line(path)}, which is the job's own place."
+            )
 
 
 def layers(engine: Engine) -> tuple[str, ...]:

@@ -92,6 +92,15 @@ def test_no_volume_and_no_network_is_made(dockerd: EngineProcess, bench: Bench) 
     assert _networks(dockerd) == before == {"host", "none"}
 
 
+@pytest.mark.parametrize("place", ["/output/x", "/job", "/../input//y"])
+def test_volume_in_the_jobs_own_place(dockerd: EngineProcess, bench: Bench, place: str) -> None:
+    """The engine would make a directory of root's in what is the owner's."""
+    dockerd.load(dockerd.tar, "docker.io/library/node3nb-inside:1", f"VOLUME {place}")
+    result = _run(bench, "node3nb-inside:1", "true")
+    assert result.reason is ExitReason.REFUSED
+    assert "the job's own place" in result.message
+
+
 def test_the_image_is_in_the_result(dockerd: EngineProcess, bench: Bench) -> None:
     told = dockerd.api.call("GET", f"/images/{PLAIN}/json")
     assert bench.run("true").image == (told["RepoDigests"] or [told["Id"]])[0]

@@ -18,7 +18,6 @@ from support.native_jobs import LIMITS, MIB, Bench, Started, limits, linux_only,
 from support.native_levels import once
 from support.native_traces import MARK
 
-from node3nb.errors import ExecutorError
 from node3nb.jobs import ExitReason, Isolation, JobState, Start
 from node3nb.supervisor.keepers import MOST_PARKED
 
@@ -92,15 +91,6 @@ def test_program_not_executable(bench: Bench) -> None:
     result = bench.run("./text", files={"text": "no program"})
     assert (result.exit_code, result.reason) == (126, ExitReason.EXITED)
     assert "can't be executed" in result.message
-
-
-@once
-@pytest.mark.parametrize("name", ["gone.py", "/input/gone.py", "n" * 5000])
-def test_script_missing(bench: Bench, name: str) -> None:
-    result = bench.run("python", name)
-    assert (result.exit_code, result.state) == (127, JobState.FAILED)
-    assert result.message.startswith("command: the script")
-    assert len(result.message) < 500
 
 
 @pytest.mark.parametrize("named", ["a.py", "./a.py", "/job/a.py"])
@@ -233,33 +223,11 @@ def test_more_cores_than_there_are(bench: Bench) -> None:
     assert set(json.loads(result.stdout)["cores"]) == os.sched_getaffinity(0)
 
 
-@once
-def test_same_id_again(bench: Bench) -> None:
-    for number in range(5):
-        assert bench.run("echo", str(number), job_id="again").stdout == f"{number}\n"
-
-
-@once
-def test_same_id_at_once(bench: Bench) -> None:
-    with bench.started_program("stubborn.py", "polite", job_id="twice") as first:
-        first.await_line("ready")
-        with pytest.raises(ExecutorError, match="twice"):
-            bench.run("true", job_id="twice")
-        assert first.listener.running.is_set()
-
-
 def test_preparation_that_fails_is_our_fault(bench: Bench) -> None:
     result = bench.run("true", prepare=lambda job: job.workspace.job.rmdir())
     assert (result.reason, result.exit_code) == (ExitReason.INTERNAL, None)
     assert result.message.startswith("The job")
     assert "could not be" in result.message
-
-
-@once
-def test_log_that_is_in_the_way(bench: Bench) -> None:
-    result = bench.run("true", prepare=lambda job: (job.workspace.log / "stdout").touch())
-    assert result.reason is ExitReason.INTERNAL
-    assert "could not be watched" in result.message
 
 
 def test_many_jobs_leave_nothing_behind(own_bench: Bench) -> None:

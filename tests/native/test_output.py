@@ -8,59 +8,19 @@ import re
 from pathlib import Path
 
 import pytest
-from support.native_jobs import Bench, Started, limits, wait_until
+from support.native_jobs import Bench, Started, limits
 from support.native_levels import at, once
 
-from node3nb.jobs import ExitReason, Isolation
+from node3nb.jobs import Isolation
 from node3nb.supervisor.capped_log import REWRITE_S, CappedLog
 
 GAP = re.compile(r"\n\[\.\.\. (\d+) bytes left out \.\.\.\]\n")
-
-
-@once
-def test_head_and_tail_are_kept(bench: Bench) -> None:
-    size, cap = 1 << 20, 10_001
-    result = bench.program("printing.py", "counted", str(size), limits=limits(log_bytes=cap))
-    assert result.stdout_truncated
-    assert not result.stderr_truncated
-    head, left_out, tail = GAP.split(result.stdout)
-    assert (len(head), len(tail), int(left_out)) == (5001, 5000, size - cap)
-    assert head.startswith(f"{0:015}\n{1:015}\n")
-    assert tail.endswith(f"{size // 16 - 1:015}\n")
-
-
-@once
-def test_exactly_the_cap_is_whole(bench: Bench) -> None:
-    result = bench.program("printing.py", "counted", "16384", limits=limits(log_bytes=16384))
-    assert not result.stdout_truncated
-    assert result.stdout.splitlines() == [f"{number:015}" for number in range(1024)]
-
-
-@once
-def test_binary_output_is_no_trouble(bench: Bench) -> None:
-    result = bench.program("printing.py", "binary")
-    assert result.ok
-    assert result.stdout.startswith("\x00\x01\x02")
-    assert result.stdout.endswith("\ufffd\ufffd\ufffd\n")
-    assert result.stderr == "\ufffd(\x00"
 
 
 def test_log_can_be_read_while_the_job_runs(bench: Bench) -> None:
     with bench.started_program("printing.py", "trickle") as job:
         job.await_line("first")
         assert not job.outcome.done()
-
-
-@once
-def test_flood(bench: Bench) -> None:
-    with bench.started_program("printing.py", "flood", limits=limits(log_bytes=4096)) as job:
-        wait_until(lambda: "left out" in job.workspace.read_log("stdout", 1 << 20).decode())
-        assert (job.workspace.log / "stdout").stat().st_size < 5000
-        result = job.result()
-    assert result.reason is ExitReason.OUTPUT_LIMIT
-    assert "64 MiB" in result.message
-    assert result.stdout_truncated
-    assert len(result.stdout) < 4200
 
 
 @at(Isolation.LIMITS)
