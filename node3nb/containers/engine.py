@@ -112,6 +112,8 @@ def _check_limits(info: dict[str, Any]) -> None:
         for what, name in (("memory", "MemoryLimit"), ("processes", "PidsLimit"))
         if info.get(name) is False
     ]
+    if _is_rootless(info) and str(info.get("CgroupVersion", "")).endswith("1"):
+        lacking = ["memory", "processes"]  # whatever it says itself (Podman 4.3)
     if lacking:
         raise EngineUnfit(
             f"can't limit {' and '.join(lacking)} of a container; a rootless engine needs "
@@ -132,7 +134,7 @@ def _described(candidate: Candidate, version: dict[str, Any], info: dict[str, An
         kind=kind,
         version=str(version.get("Version", "")),
         identity=f"{kind}:{info.get('Name', '')}:{info.get('DockerRootDir', '')}",
-        rootless=any("rootless" in each for each in options) or bool(info.get("Rootless")),
+        rootless=_is_rootless(info),
         cgroup_version=int(group or 0),
         storage_driver=str(info.get("Driver", "")),
         gpu_runtimes=_gpu_runtimes(info),
@@ -141,6 +143,11 @@ def _described(candidate: Candidate, version: dict[str, Any], info: dict[str, An
         init=kind == "podman" or bool(info.get("InitBinary")),
         same_kernel=candidate.same_kernel and _same_kernel(info),
     )
+
+
+def _is_rootless(info: dict[str, Any]) -> bool:
+    named = any("rootless" in str(each) for each in info.get("SecurityOptions") or [])
+    return named or bool(info.get("Rootless"))
 
 
 def _same_kernel(info: dict[str, Any]) -> bool:
