@@ -170,6 +170,7 @@ class DockerManager:
             self._gpus.lent(spec.requirements, engine) as grant,
             images.held(name, reporter.cancelled, reporter.note) as image,
         ):
+            ordering.check_volumes(image)
             yield image, grant
 
     def _lost(self, spec: JobSpec, why: str) -> JobResult:

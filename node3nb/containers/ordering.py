@@ -41,11 +41,8 @@ def order(
     ------
     ScriptMissing
         Its command names a script that is not there.
-    JobRefused
-        The image has a volume where the job's own directories are.
     """
     image, grant = granted
-    _check_volumes(image)
     view = command_line.View.of(workspace, mounted=True)
     limits = spec.limits
     return ContainerOrder(
@@ -82,8 +79,14 @@ def order(
     )
 
 
-def _check_volumes(image: Image) -> None:
-    """Refuse volumes inside our mounts: the engine would make root's directories in there."""
+def check_volumes(image: Image) -> None:
+    """Refuse volumes inside our mounts: the engine would make root's directories in there.
+
+    Raises
+    ------
+    JobRefused
+        The image has one.
+    """
     for path in image.volumes:
         inside = (posixpath.join("/", posixpath.normpath(path)) + "/").replace("//", "/")
         if inside.startswith(tuple(f"{place}/" for place in (INPUT, OUTPUT, WORK))):
