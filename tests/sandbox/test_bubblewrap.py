@@ -7,7 +7,8 @@ import os
 import shutil
 import signal
 import subprocess
-from collections.abc import Callable
+import tempfile
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +16,7 @@ import pytest
 from support import needs, reachable
 from support.native_jobs import linux_only
 
+from node3nb.files.removal import remove_tree
 from node3nb.supervisor import level
 from node3nb.supervisor.sandbox import bubblewrap
 from node3nb.supervisor.sandbox.setup import NAMESPACES
@@ -32,17 +34,15 @@ refusals = pytest.mark.parametrize("refusal", REFUSALS)
 
 
 @pytest.fixture(scope="module")
-def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def place() -> Iterator[Path]:
     """Where an ordinary user finds a Python and this package."""
-    place = tmp_path_factory.mktemp("wrapped")
-    for above in place.parents:
-        if above.stat().st_uid == os.geteuid() and above != Path("/tmp"):
-            above.chmod(above.stat().st_mode | 0o011)
+    place = Path(tempfile.mkdtemp(prefix="n3-wrapped-"))
     reachable.build(place)
     for name in (*REFUSALS, "wrapped_jobs.py"):
         shutil.copyfile(SUPPORT / name, place / name)
     reachable.give(place, USER)
-    return place
+    yield place
+    remove_tree(place)
 
 
 @pytest.fixture(scope="module")
