@@ -91,7 +91,7 @@ def picture(page: Page, name: str) -> None:
     page.mouse.move(0, 0)
     live(page).screenshot(path=path, animations="disabled")
     with Image.open(path) as taken:
-        few = taken.convert("RGB").quantize(COLOURS)
+        few = taken.convert("RGB").quantize(COLOURS, Image.Quantize.MAXCOVERAGE)
     few.save(path, optimize=True)
     size = path.stat().st_size
     print(f"{path.name}: {size / 1000:.0f} kB")
