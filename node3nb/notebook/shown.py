@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import importlib
+import sys
 from collections.abc import Callable
 from typing import Any
 
@@ -12,8 +14,6 @@ from node3nb.agent.records import Snapshot
 from node3nb.jobs import ExitReason, JobResult, OutputFile
 from node3nb.marketplace.process import MarketplaceProcess
 from node3nb.notebook import page, snapshot, usage
-from node3nb.notebook.controls import controls
-from node3nb.notebook.dashboard.widget import close_all, dashboard
 from node3nb.provider import Provider
 from node3nb.sizes import shown_bytes
 
@@ -27,7 +27,7 @@ def register(formatter: Any) -> None:
         formatter.formatters["text/plain"].for_type(kind, _printer(text))
         formatter.formatters["text/html"].for_type(kind, html)
     formatter.ipython_display_formatter.for_type(Provider, _show_live)
-    Provider.displays.update(dashboard=dashboard, controls=controls)
+    Provider.displays.update(_LIVE)
 
 
 def unregister(formatter: Any) -> None:
@@ -37,14 +37,34 @@ def unregister(formatter: Any) -> None:
         formatter.formatters["text/html"].pop(kind, None)
     formatter.ipython_display_formatter.pop(Provider, None)
     Provider.displays.clear()
-    close_all()
+    if _WIDGET in sys.modules:
+        sys.modules[_WIDGET].close_all()
 
 
 def _show_live(provider: Provider) -> None:
     """Show a provider's dashboard where there is a notebook; a text does elsewhere."""
     if not Kernel.initialized():
         raise NotImplementedError
-    dashboard(provider)._ipython_display_()
+    provider.dashboard()._ipython_display_()
+
+
+def _when_asked(module: str, name: str) -> Callable[[Provider], Any]:
+    """Return a function of a module that is loaded when it is first called.
+
+    Widgets take longer to load than all of ours together, and many a notebook shows none.
+    """
+
+    def show(provider: Provider) -> Any:
+        return getattr(importlib.import_module(module), name)(provider)
+
+    return show
+
+
+_WIDGET = "node3nb.notebook.dashboard.widget"
+_LIVE = {
+    "dashboard": _when_asked(_WIDGET, "dashboard"),
+    "controls": _when_asked("node3nb.notebook.controls", "controls"),
+}
 
 
 def _printer(text: Callable[[Any], str]) -> Callable[[Any, Any, bool], None]:

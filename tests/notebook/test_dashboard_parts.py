@@ -71,6 +71,8 @@ NOW = Snapshot(
         {"kind": "act", "word": "explode"},
         {"kind": "act", "word": 1},
         {"kind": "cancel", "word": "x" * 129},
+        {"kind": "cancel"},
+        {"kind": "watch", "word": ""},
         {"kind": "quota", "limits": {"slots": "2"}},
         {"kind": "quota", "limits": {"slots": True}},
         {"kind": "quota", "limits": {"slots": 1.5}},

@@ -43,6 +43,8 @@ def read(content: Any) -> Request | None:
     if kind == "act" and content.get("word") not in ACTIONS:
         return None
     view, request_id, word = texts
+    if kind in {"cancel", "watch"} and not word:
+        return None
     return Request(kind, view, request_id, word, new=content.get("new") is True, limits=limits)
 
 
