@@ -23,7 +23,7 @@ class Offering:
     executors: list[str]
     #: Strongest isolation level among them; None when it is not known or there is none.
     isolation: Isolation | None
-    #: What jobs at that level may do all the same, each as the end of "a job may ...".
+    #: What jobs may do all the same at some level here, each as the end of "a job may ...".
     not_stopped: tuple[str, ...] = ()
 
 
@@ -66,7 +66,8 @@ class Admission:
             return
         best = max(usable, key=lambda each: each.isolation.strength if each.isolation else -1)
         names = [each.executor for each in usable]
-        self._offering = Offering(names, best.isolation, not_stopped_at(best))
+        gaps = dict.fromkeys(gap for each in usable for gap in not_stopped_at(each))
+        self._offering = Offering(names, best.isolation, tuple(gaps))
 
     def check_executors(self, marketplace_url: str) -> None:
         """Find out what runs jobs here, and whether it is good enough for strangers' ones.
