@@ -104,17 +104,26 @@ class Waiting:
         self._closed = self._making = False
 
     def take(self, order: ContainerOrder) -> Container | None:
-        """Return a container that waits for just such a job, with the job's files in it."""
+        """Return a container that waits for just such a job, with the job's files in it.
+
+        Raises
+        ------
+        OSError
+            The files could not be moved, so that the job can't be run at all.
+        """
         with self._lock:
             ready, self._ready = self._ready, None
         if ready is None:
             return None
-        if ready.suits(order):
-            with contextlib.suppress(OSError):
-                ready.move_in(order)
-                return ready.container
-        self._discard(ready)
-        return None
+        if not ready.suits(order):
+            self._discard(ready)
+            return None
+        try:
+            ready.move_in(order)
+        except OSError:
+            self._discard(ready)
+            raise
+        return ready.container
 
     def prepare(self, order: ContainerOrder) -> None:
         """Have a container wait for the next job like this one; blocks until it does."""
