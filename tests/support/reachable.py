@@ -31,11 +31,11 @@ def build(place: Path) -> Path:
     subprocess.run(command, check=True, env={}, timeout=60)
     libraries = next((environment / "lib").glob("python3*/site-packages"))
     for name in LIBRARIES:
-        shutil.copytree(_home(name), libraries / name, ignore=skipped)
+        shutil.copytree(home_of(name), libraries / name, ignore=skipped)
     return environment / "bin" / "python"
 
 
-def _home(name: str) -> Path:
+def home_of(name: str) -> Path:
     """Return the directory of an installed package."""
     found = importlib.util.find_spec(name)
     assert found is not None

@@ -146,8 +146,9 @@ def _users(uids: tuple[int, ...]) -> dict[str, str]:
 
 
 def _write(path: str, text: str) -> None:
-    with open(path, "w", encoding="ascii") as file:
-        file.write(text)
+    # As bytes: what Python would look up an encoding with may lie below the site, covered by now.
+    with open(path, "wb") as file:
+        file.write(text.encode())
 
 
 def _show(source: int, path: str, *, device: bool) -> None:
