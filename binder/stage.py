@@ -19,7 +19,7 @@ BINDERLIKE = Path(__file__).parents[1] / "tests" / "support" / "binderlike.py"
 #: Memory for everything together, in bytes, and processes and threads.
 MEMORY_BYTES, PROCESSES = 1_000_000_000, 2048
 #: Seconds JupyterLab gets to serve its first page, and all tutorials together get.
-LAB_S, TUTORIALS_S = 60, 400
+LAB_S, TUTORIALS_S = 60, 600
 #: Seconds between two looks at the memory.
 LOOK_S = 0.05
 #: Where Binder's link leads.
