@@ -15,6 +15,7 @@ from __future__ import annotations
 
 import os
 import shutil
+import signal
 import subprocess
 import sys
 import tempfile
@@ -49,6 +50,7 @@ def main() -> None:
     """Rehearse it all; a step that fails ends it with status 1."""
     if os.name != "posix" or not hasattr(os, "geteuid") or os.geteuid() != 0:
         sys.exit("The rehearsal needs root: it limits a whole tree of processes to 1 GB.")
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit("The rehearsal was called off."))
     with _place() as place:
         clone = _clone(place / "home")
         say("repo2docker reads the clone")
