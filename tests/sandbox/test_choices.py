@@ -60,6 +60,21 @@ def test_preloaded_module_is_there(run: Run) -> None:
     wait_until(lambda: run("python", "-c", LOADED).stdout == "True\n")
 
 
+def test_preloaded_module_with_threads_of_its_own_is_there(tmp_path: Path) -> None:
+    """A process with threads can neither join a mount namespace nor be cloned as it is."""
+    executor = NativeExecutor(preload=("numpy",))
+
+    def loaded() -> bool:
+        with workspace.temporary(tmp_path, "work") as place:
+            spec = JobSpec(("python", "-c", "import sys; print('numpy' in sys.modules)"))
+            return executor.run(spec, place, SilentReporter()).stdout == "True\n"
+
+    try:
+        wait_until(loaded)
+    finally:
+        executor.close()
+
+
 def test_what_loaded_modules_have_read_is_read_again(run: Run) -> None:
     """A numerical library reads its threads when it is loaded: a job that sets them is fresh."""
     wait_until(lambda: run("python", "-c", LOADED).stdout == "True\n")

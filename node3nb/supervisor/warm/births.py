@@ -37,7 +37,20 @@ def prepare(supervisor: int, preload: tuple[str, ...]) -> None:
         os._exit(0)
     os.chdir("/")
     script.prepare(preload)
+    _end_threads()
     signal.signal(signal.SIGINT, signal.SIG_IGN)
+
+
+def _end_threads() -> None:
+    """Have libraries end their threads, as they do before a fork (pthread_atfork(3)).
+
+    OpenBLAS has some as soon as it is loaded; with them no mount namespace can be joined
+    (setns(2)), and a clone without them would wait for their end.
+    """
+    pid = os.fork()
+    if not pid:
+        os._exit(0)
+    os.waitpid(pid, 0)
 
 
 #: A command and its environment.
