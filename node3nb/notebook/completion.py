@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import argparse
+import contextlib
 import re
 from collections.abc import Callable, Iterable
 from typing import Any
 
 from IPython.core.completer import CompletionContext, SimpleCompletion, context_matcher
 
+from node3nb.errors import JobSpecError
+from node3nb.job_checks import check_job_id
 from node3nb.notebook import commands
 from node3nb.notebook.commands import COMMANDS
 
@@ -63,8 +66,16 @@ def words(before: list[str], job_ids: Callable[[], Iterable[str]]) -> Iterable[s
         return _choices(asked)
     options = [name for name in parser.options if name.startswith("--") and name not in before]
     values = [value for each in parser.positionals for value in _choices(each)]
-    ids = job_ids() if before[0] in _OF_JOBS else ()
+    ids = filter(_is_id, job_ids()) if before[0] in _OF_JOBS else ()
     return [*options, *values, *ids]
+
+
+def _is_id(word: str) -> bool:
+    """Whether a stranger's name for a job is one; anything else might be code on the line."""
+    with contextlib.suppress(JobSpecError):
+        check_job_id(word)
+        return True
+    return False
 
 
 def _choices(action: argparse.Action) -> list[str]:

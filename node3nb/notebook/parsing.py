@@ -155,7 +155,7 @@ def unexpected(what: str, word: str, known: Iterable[str]) -> str:
     asked, names = word.partition("=")[0], list(known)
     begun = [name for name in names if asked.strip("-") and name.startswith(asked)]
     near = begun or difflib.get_close_matches(asked, names, n=1, cutoff=0.5)
-    hint = f"; did you mean {near[0]}?" if near else "."
+    hint = f"; did you mean {ascii(near[0])[1:-1]}?" if near else "."
     return f"There is no {what} {ascii(asked)[1:-1]} here{hint}"
 
 
