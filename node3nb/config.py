@@ -14,6 +14,7 @@ from urllib.parse import urlsplit
 import platformdirs
 
 from node3nb.errors import ConfigError
+from node3nb.secret_text import Secret
 
 #: Environment variable of each kind of key.
 KEY_VARIABLES = {
@@ -150,12 +151,12 @@ def key(kind: str, url: str, keys_file: Path | None = None) -> str:
         A file of keys can't be read, or others may read it.
     """
     if keys_file is not None and (named := _named_key(kind, keys_file)):
-        return named
+        return Secret(named)
     from_environment = os.environ.get(KEY_VARIABLES.get(kind, ""), "").strip()
     if from_environment:
-        return from_environment
+        return Secret(from_environment)
     kept = _read_private(_own_keys()).get(origin(url), {})
-    return str(kept.get(kind, "")) if isinstance(kept, dict) else ""
+    return Secret(kept.get(kind, "")) if isinstance(kept, dict) else ""
 
 
 def keep_keys(url: str, keys: Mapping[str, str]) -> None:
@@ -206,6 +207,6 @@ def _read_private(path: Path) -> dict[str, object]:
         content = json.loads(path.read_text())
     except FileNotFoundError:
         return {}
-    except (OSError, ValueError, RecursionError) as error:
-        raise ConfigError(f"The keys in {path} can't be read; remove or mend the file.") from error
+    except (OSError, ValueError, RecursionError):
+        raise ConfigError(f"The keys in {path} can't be read; remove or mend the file.") from None
     return content if isinstance(content, dict) else {}

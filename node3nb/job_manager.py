@@ -33,6 +33,7 @@ from node3nb.errors import AlreadyRunning, NotRunning
 from node3nb.jobs import JobResult
 from node3nb.marketplace.client import MarketplaceClient
 from node3nb.marketplace.protocol import Heartbeat, HeartbeatAnswer
+from node3nb.secret_text import Secret
 from node3nb.transfers.transfer import Transfer
 from node3nb.transfers.url_policy import UrlPolicy
 
@@ -78,7 +79,7 @@ class JobManager:
         use_native_execution: bool = True,
         settings: Settings | None = None,
     ) -> None:
-        settings = settings or Settings()
+        api_key, settings = Secret(api_key or ""), settings or Settings()
         machine = hardware.machine()
         gpu = described(machine.gpus, gpu_info or {})
         url = config.marketplace_url(marketplace_url)
@@ -86,7 +87,7 @@ class JobManager:
             url, allow_insecure_http=settings.allow_insecure_http
         )
         self._common = common = Common()
-        self._enrolment = Enrolment(client, api_key or "", settings.wallet_address, gpu)
+        self._enrolment = Enrolment(client, api_key, settings.wallet_address, gpu)
         self._executors = executors(docker_manager, use_native_execution, settings)
         gpus = max(len(machine.gpus), int(gpu["gpu_memory"] > 0))
         #: What all jobs together may have of this machine; `set` changes it, while they run too.

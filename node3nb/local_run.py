@@ -5,6 +5,7 @@ from __future__ import annotations
 import shutil
 import threading
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from node3nb import config
@@ -12,8 +13,10 @@ from node3nb.errors import ConfigError, InputError, JobRefused, TransferCancelle
 from node3nb.execution import perform
 from node3nb.executor import Executor, Reporter, SilentReporter, choose
 from node3nb.files import workspace
+from node3nb.files.output_copies import copy_new
 from node3nb.files.workspace import WorkArea, Workspace
-from node3nb.jobs import JobResult, JobSpec
+from node3nb.job_checks import printable
+from node3nb.jobs import ExitReason, JobResult, JobSpec, JobState
 
 
 def run_here(
@@ -37,7 +40,7 @@ def run_here(
     input_dir
         Directory, or file, that the job gets a copy of as its input.
     output_dir
-        Directory the job's outputs are copied into; made when it is not there.
+        Directory the job's outputs are copied into: empty, or not there yet.
     reporter
         Learns what happens, and may call the job off.
     opened
@@ -51,7 +54,7 @@ def run_here(
     JobRefused
         No executor here meets what the job requires.
     ConfigError
-        `input_dir` can't be read, or `output_dir` can't be written.
+        `input_dir` can't be read, or `output_dir` can't be written or is not empty.
     """
     choice = choose(spec, executors)
     if choice.executor is None:
@@ -70,9 +73,7 @@ def run_here(
                 spec, choice.executor, place, stage, reporter or SilentReporter(), why=choice.why
             )
             result = performed.result if ended is None else ended(performed.result, place)
-            if output_dir is not None:
-                _copy_outputs(result, place, output_dir)
-            return result
+            return result if output_dir is None else _with_copies(result, place, output_dir)
     finally:
         area.close()
 
@@ -107,21 +108,36 @@ def _copy_tree(source: Path, target: Path, copy: Callable[[str, str], None]) -> 
 
 
 def _make(output_dir: Path) -> None:
-    """Make the directory of the outputs before anything runs: hours of work may depend on it."""
+    """Make the directory of the outputs before anything runs: hours of work may depend on it.
+
+    One that holds something is refused: a job chooses the names of its files, and one that comes
+    to lie beside a notebook may be what the notebook's next `import` finds.
+    """
     try:
         output_dir.mkdir(parents=True, exist_ok=True)
+        empty = not any(output_dir.iterdir())
     except OSError as error:
         told = f"output: {output_dir} can't be made ({error.strerror}); name another directory."
         raise ConfigError(told) from error
+    if not empty:
+        raise ConfigError(f"output: {output_dir} is no empty directory; name a new one.")
 
 
-def _copy_outputs(result: JobResult, place: Workspace, output_dir: Path) -> None:
-    """Copy what was collected: regular files without links on their way, as the collector saw."""
+def _with_copies(result: JobResult, place: Workspace, output_dir: Path) -> JobResult:
+    """Copy what was collected, and return the result that tells whether all of it is there."""
+    paths = [output.path for output in result.outputs]
     try:
-        for output in result.outputs:
-            target = output_dir / output.path
-            target.parent.mkdir(parents=True, exist_ok=True)
-            shutil.copyfile(place.output / output.path, target, follow_symlinks=False)
+        failed = copy_new(paths, place.output, output_dir)
     except OSError as error:
-        told = f"output: {output_dir} can't be written ({error.strerror}); name another directory."
-        raise ConfigError(told) from error
+        failed = [(path, f"{error.strerror}") for path in paths]
+    if not failed:
+        return result
+    path, why = failed[0]
+    told = (
+        f"output: {len(failed)} files could not be copied to {output_dir}, "
+        f"the first: {printable(path)} ({why}); run it again with a new directory."
+    )
+    told = f"{result.message} {told}".strip()
+    if not result.ok:
+        return replace(result, message=told)
+    return replace(result, state=JobState.FAILED, reason=ExitReason.UPLOAD_ERROR, message=told)

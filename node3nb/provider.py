@@ -22,6 +22,7 @@ from node3nb.errors import AlreadyRunning, ConfigError
 from node3nb.executor import Executor
 from node3nb.job_manager import JobManager
 from node3nb.jobs import JobResult
+from node3nb.secret_text import Secret
 
 #: Seconds a stop may take before the caller goes on without it: the ladder's grace and some.
 STOP_S = 30.0
@@ -62,7 +63,7 @@ class Provider:
         self._new_manager = functools.partial(
             JobManager,
             marketplace_url,
-            api_key,
+            None if api_key is None else Secret(api_key),
             gpu_info,
             docker_manager,
             use_native_execution=use_native_execution,

@@ -8,6 +8,7 @@ from typing import Any
 from node3nb import config
 from node3nb.marketplace.client import MarketplaceClient
 from node3nb.marketplace.protocol import Registration
+from node3nb.secret_text import Secret
 
 #: Payout address of a provider that has none and is not known by an id yet.
 UNCLAIMED = "unclaimed"
@@ -35,7 +36,7 @@ class Enrolment:
         self.agent_id = ""
         kept = key or config.key("agent", client.url)
         if kept and not key:
-            self.agent_id = config.key("agent_id", client.url)
+            self.agent_id = str(config.key("agent_id", client.url))
         self._known = bool(kept)
         self._fresh = False
         client.use_key(kept)
@@ -87,5 +88,5 @@ class Enrolment:
         self._client.use_key(answer.api_key)
         self.agent_id = answer.agent_id
         self._known = self._fresh = True
-        kept = {"agent": answer.api_key, "agent_id": answer.agent_id}
+        kept = {"agent": Secret(answer.api_key), "agent_id": answer.agent_id}
         config.keep_keys(self._client.url, kept)

@@ -52,10 +52,10 @@ def _finish(args: argparse.Namespace, client: MarketplaceClient, job_id: str) ->
     except KeyboardInterrupt:
         sys.stderr.write(f"node3nb: job {job_id} goes on; only the waiting has ended.\n")
         raise
-    if args.output:
-        consumer.fetch_outputs(client, job_id, args.output)
     _tell(args, result.to_dict(), result.stdout.rstrip("\n"))
     _explain(args, result)
+    if args.output:
+        consumer.fetch_outputs(client, job_id, args.output)
     return options.exit_status(result)
 
 

@@ -67,17 +67,30 @@ class Channel:
             No answer came, or it broke off while it was read.
         """
         try:
-            with self._session().request(
+            with self._begun(method, path, READ_S + wait_s, sent) as answer:
+                yield answer
+        except requests.RequestException as error:
+            raise MarketplaceUnreachable(unreachable(self._url, error)) from None
+
+    def _begun(
+        self, method: str, path: str, read_s: float, sent: dict[str, Any]
+    ) -> requests.Response:
+        """Return an answer whose body is still to come.
+
+        What goes wrong, an interrupt too, comes without the frames below: what was sent stands
+        in them, key and all, and a traceback may show variables.
+        """
+        try:
+            return self._session().request(
                 method,
                 self._url + path,
-                timeout=(CONNECT_S, READ_S + wait_s),
+                timeout=(CONNECT_S, read_s),
                 allow_redirects=False,
                 stream=True,
                 **sent,
-            ) as answer:
-                yield answer
-        except requests.RequestException as error:
-            raise MarketplaceUnreachable(unreachable(self._url, error)) from error
+            )
+        except BaseException as error:  # noqa: BLE001 - raised again
+            raise error.with_traceback(None) from None
 
     def hang_up(self) -> None:
         """End the calls that run, from another thread, and have all others fail."""

@@ -17,10 +17,12 @@ from node3nb.errors import (
     MarketplaceBadAnswer,
     MarketplaceError,
 )
+from node3nb.job_checks import check_job_id
 from node3nb.marketplace import protocol
 from node3nb.marketplace.address import check_url
 from node3nb.marketplace.answers import NOT_OURS, raise_for_status, read_as, read_object
 from node3nb.marketplace.channel import ONCE, REPEATED, Channel
+from node3nb.secret_text import Secret
 
 #: Bytes of a log that one call returns.
 MAX_LOG_PIECE_BYTES = 1 << 20
@@ -47,6 +49,7 @@ class MarketplaceClient:
     """
 
     def __init__(self, url: str, key: str = "", *, allow_insecure_http: bool = False) -> None:
+        key = Secret(key)
         check_url(url, allow_insecure_http=allow_insecure_http)
         self.url = url.rstrip("/")
         self.use_key(key)
@@ -72,6 +75,7 @@ class MarketplaceClient:
         ConfigError
             No header can carry it.
         """
+        key = Secret(key)
         if not (key.isascii() and key.isprintable()) or " " in key:
             raise ConfigError("The API key holds a blank or a character no key has; copy it anew.")
         self._key = key
@@ -140,6 +144,8 @@ class MarketplaceClient:
         ------
         JobSpecError
             JSON can't carry the job.
+        MarketplaceBadAnswer
+            The id is none: a person may come to type it, a shell to complete it.
         """
         try:
             json.dumps(dict(job), allow_nan=False)
@@ -148,13 +154,18 @@ class MarketplaceClient:
         headers = _idempotent(idempotency_key)
         answer = self._call("POST", "/api/jobs", json=dict(job), headers=headers)
         job_id = answer.get("job_id")
-        if not isinstance(job_id, str):
-            raise MarketplaceBadAnswer
-        return job_id
+        try:
+            check_job_id(job_id)
+        except JobSpecError:
+            raise MarketplaceBadAnswer(_NO_ID) from None
+        return str(job_id)
 
     def job(self, job_id: str) -> protocol.JobView:
         """Return a job as its submitter sees it."""
-        return read_as(protocol.JobView, self._call("GET", f"/api/jobs/{job_id}"))
+        view = read_as(protocol.JobView, self._call("GET", f"/api/jobs/{job_id}"))
+        if view.job_id != job_id:
+            raise MarketplaceBadAnswer("The marketplace answered about another job; check its URL.")
+        return view
 
     def jobs(self, **query: str) -> list[protocol.JobView]:
         """Return the jobs this key may see, newest first."""
@@ -231,6 +242,7 @@ class MarketplaceClient:
             return read_object(answer)
 
 
+_NO_ID = "The marketplace gave the job a name that is no id of a job; check its URL."
 #: A base marketplace answers 404 or 405 to a call that is ours.
 _GONE = {**NOT_OURS, 405: LeaseLost}
 

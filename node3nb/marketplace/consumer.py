@@ -122,9 +122,11 @@ def fetch_outputs(client: MarketplaceClient, job_id: str, into: Path) -> None:
     Raises
     ------
     InputError
-        What came is no archive of outputs.
+        What came is no archive of outputs, or something is in the directory.
     """
     into.mkdir(parents=True, exist_ok=True)
+    if any(into.iterdir()):
+        raise InputError(f"{into} is no empty directory; name a new one for the outputs.")
     with tempfile.TemporaryDirectory() as scratch:
         archive, unpacked = Path(scratch, "outputs.tar.gz"), Path(scratch, "unpacked")
         unpacked.mkdir()
@@ -135,10 +137,4 @@ def fetch_outputs(client: MarketplaceClient, job_id: str, into: Path) -> None:
         unpack(archive, unpacked, ArchiveLimits())
         outputs = unpacked / "output"
         for path in outputs.iterdir() if outputs.is_dir() else ():
-            _move(path, into / path.name)
-
-
-def _move(source: Path, target: Path) -> None:
-    if target.exists():
-        raise InputError(f"{target} is there already; name an empty directory for the outputs.")
-    shutil.move(source, target)
+            shutil.move(path, into / path.name)

@@ -88,7 +88,7 @@ class Registered(Heard):
     """Answer to a registration; the key is shown this once."""
 
     agent_id: str
-    api_key: str
+    api_key: str = Field(repr=False)
     message: str = ""
 
 

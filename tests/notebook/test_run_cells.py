@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import psutil
+from support.gates import WAITS, let_go
 from support.kernel_cells import Cells
 
 from node3nb import JobResult
@@ -66,3 +67,38 @@ def test_one_supervisor_serves_every_cell(cells: Cells) -> None:
         cells.run("%%node3 run;\npass")
 
     assert len(set(psutil.Process().children()) - before) == 1
+
+
+LEAVES = (
+    "import os\n"
+    "open(os.environ['OUTPUT_DIR'] + '/numpy.py', 'w').write('1')\n"
+    "a = 7\n"
+    "print('made')\n"
+)
+
+
+def test_a_directory_that_holds_something_is_refused_before_anything_runs(
+    cells: Cells, tmp_path: Path
+) -> None:
+    (tmp_path / "mine.ipynb").write_text("mine")
+    told = cells.refusal(f"%%node3 run --output {tmp_path}\n{LEAVES}")
+    assert told == f"output: {tmp_path} is no empty directory; name a new one."
+    assert [path.name for path in tmp_path.iterdir()] == ["mine.ipynb"]
+
+
+def test_a_file_that_comes_between_stays_and_nothing_of_the_job_is_lost(
+    cells: Cells, tmp_path: Path
+) -> None:
+    out = tmp_path / "out"
+    job = cells.run(f"%%node3 run --background --out a --output {out}\n{WAITS}{LEAVES}")
+    while "begun" not in job.logs().stdout:
+        assert job.running
+    (out / "numpy.py").write_text("mine")
+    let_go()
+    result = job.wait(60)
+
+    assert (out / "numpy.py").read_text() == "mine"
+    assert (result.state, result.reason) == ("failed", "upload_error")
+    assert "the first: 'numpy.py' (something of its name is there already)" in result.message
+    assert result.stdout == "begun\nmade\n"
+    assert cells.run("a") == 7
