@@ -8,15 +8,19 @@ from __future__ import annotations
 import importlib
 import io
 import math
+import struct
 import sys
 from typing import Any
 
-from .plain import Put, Uncarried, kind
+from .bounds import Uncarried
+from .plain import Put, kind
 
 #: Kinds of elements that are nothing but their bytes (numpy.dtype.kind).
 _PLAIN = frozenset("biufcSUmM")
 #: Dimensions of an array; NumPy 1 has no more.
 _MAX_DIMENSIONS = 32
+#: Bytes of a header, which NumPy evaluates; its own bound is the same, from 1.24 on.
+_MAX_HEADER = 10_000
 
 
 def encode(value: object, put: Put) -> Any:
@@ -38,6 +42,7 @@ def encode(value: object, put: Put) -> Any:
         raise Uncarried(f"holds an array of dtype {array.dtype}, which can't be carried")
     file = io.BytesIO()
     numpy.lib.format.write_array(file, array, allow_pickle=False)
+    _check_header(file.getbuffer())
     return {"scalar" if scalar else "ndarray": put("npy", file.getbuffer())}
 
 
@@ -64,10 +69,9 @@ def decode(word: str, content: bytearray) -> Any:
 
 
 def _read(numpy: Any, file: io.BytesIO, content: bytearray) -> Any:
+    _check_header(content)
     layout = numpy.lib.format
     version = layout.read_magic(file)
-    if version not in {(1, 0), (2, 0)}:
-        raise Uncarried(f"is a NumPy file of version {version[0]}.{version[1]}")
     read = layout.read_array_header_1_0 if version == (1, 0) else layout.read_array_header_2_0
     shape, fortran, dtype = read(file)
     if not _flat(dtype):
@@ -82,6 +86,17 @@ def _read(numpy: Any, file: io.BytesIO, content: bytearray) -> Any:
     flat = numpy.frombuffer(content, dtype, count, file.tell())
     # Aligned, and not tied to the file's own bytes.
     return flat.reshape(shape, order="F" if fortran else "C").copy(order="K")
+
+
+def _check_header(content: bytearray | memoryview) -> None:
+    if bytes(content[:6]) != b"\x93NUMPY":
+        raise Uncarried("is no true NumPy file")
+    major, minor = content[6], content[7]
+    if (major, minor) not in {(1, 0), (2, 0)}:
+        raise Uncarried(f"is a NumPy file of version {major}.{minor}")
+    (size,) = struct.unpack_from("<H" if major == 1 else "<I", content, 8)
+    if size > _MAX_HEADER:
+        raise Uncarried(f"is an array whose header has more than {_MAX_HEADER} bytes")
 
 
 def _flat(dtype: Any) -> bool:

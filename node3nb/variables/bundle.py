@@ -12,12 +12,15 @@ import stat
 from typing import Any
 
 from . import arrays, tables
-from .plain import Decoder, Encoder, Uncarried
+from .bounds import Room, Uncarried
+from .plain import Decoder, Encoder
 
 #: Bytes of the text of one value; what is larger belongs into arrays, tables or long strings.
 MAX_JSON_BYTES = 32 << 20
 #: Brackets in it: even a list of nothing takes seventy bytes.
 MAX_BRACKETS = 4_000_000
+#: Bytes of memory that one of it may take: an empty list has three, and then up to 64.
+_MEMORY_PER_BYTE = 8
 #: Directory below the input, or the output, in which the files lie.
 PLACE = ".node3"
 
@@ -31,25 +34,6 @@ _STRANGERS = (
 )
 _ARRAYS = frozenset({"ndarray", "scalar"})
 _TABLES = frozenset({"table", "frame", "series"})
-
-
-class Room:
-    """The bytes that all values of one direction may have together."""
-
-    def __init__(self, most: int) -> None:
-        self.most = self.left = most
-
-    def take(self, count: int) -> None:
-        """Count some.
-
-        Raises
-        ------
-        Uncarried
-            There is no more room.
-        """
-        self.left -= count
-        if self.left < 0:
-            raise Uncarried(f"does not fit into the {self.most >> 20} MiB that may be carried")
 
 
 def write(value: object, directory: str, number: int, room: Room) -> None:
@@ -75,13 +59,14 @@ def write(value: object, directory: str, number: int, room: Room) -> None:
         node = arrays.encode(other, put)
         return tables.encode(other, put, encoder) if node is None else node
 
-    encoder = Encoder(put, more)
+    encoder = Encoder(put, more, room)
     tree = encoder.encode(value)
     text = json.dumps(tree, allow_nan=False, separators=(",", ":")).encode()
     if len(text) > MAX_JSON_BYTES or _brackets(text) > MAX_BRACKETS:
         told = f"is more than {MAX_JSON_BYTES >> 20} MiB of plain values; carry it as an array"
         raise Uncarried(told)
     room.take(len(text))
+    room.grow(_MEMORY_PER_BYTE * len(text))
     with open(os.path.join(directory, f"{number}.json"), "xb") as file:
         file.write(text)
 
@@ -103,10 +88,11 @@ def read(directory: str, number: int, room: Room) -> Any:
             return tables.decode(word, told, get, decoder)
         raise Uncarried(f"holds an unknown {word[:20]!a}")
 
-    decoder = Decoder(get, more)
+    decoder = Decoder(get, more, room)
     text = get(f"{number}.json", MAX_JSON_BYTES)
     if _brackets(text) > MAX_BRACKETS:
         raise Uncarried("has more parts than may be carried")
+    room.grow(_MEMORY_PER_BYTE * len(text))
     try:
         tree = json.loads(text, parse_constant=_no_constant)
     except (ValueError, RecursionError):

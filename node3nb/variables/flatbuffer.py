@@ -13,8 +13,13 @@ import struct
 _MESSAGE_HEADER_TYPE, _MESSAGE_HEADER = 1, 2
 _DICTIONARY_DATA = 1
 _BATCH_COMPRESSION = 3
+_SCHEMA_FIELDS, _SCHEMA_METADATA = 1, 2
+_NAME, _TYPE_TYPE, _TYPE, _CHILDREN, _METADATA = 0, 2, 3, 5, 6
+_TIMEZONE = 1
 #: Values of `MessageHeader`, the union.
 _DICTIONARY_BATCH, _RECORD_BATCH = 2, 3
+#: Value of `Type`, another union.
+_TIMESTAMP = 10
 
 
 def compressed(head: bytes) -> bool:
@@ -29,6 +34,53 @@ def compressed(head: bytes) -> bool:
         return _compressed(head)
     except (struct.error, IndexError):
         return True
+
+
+def flat(head: bytes, most: int) -> bool:
+    """Whether a schema has plain columns only, and no more text when read than where it stands.
+
+    All in a FlatBuffer may be shared: a name of a megabyte by thousands of columns, which PyArrow
+    copies for each; columns within columns by each other.
+
+    Parameters
+    ----------
+    head
+        The metadata of a message that PyArrow has accepted.
+    most
+        Columns it may have.
+    """
+    try:
+        return _flat(head, most)
+    except (struct.error, IndexError):
+        return False
+
+
+def _flat(head: bytes, most: int) -> bool:
+    (root,) = struct.unpack_from("<I", head, 0)
+    schema = _table(head, root, _MESSAGE_HEADER)
+    count = _length(head, schema, _SCHEMA_FIELDS)
+    if count > most or _length(head, schema, _SCHEMA_METADATA):
+        return False
+    text = 0
+    first = _table(head, schema, _SCHEMA_FIELDS) + 4 if count else 0
+    for at in range(first, first + 4 * count, 4):
+        (offset,) = struct.unpack_from("<I", head, at)
+        field = at + offset
+        if _length(head, field, _CHILDREN) or _length(head, field, _METADATA):
+            return False
+        text += _length(head, field, _NAME)
+        told = _field(head, field, _TYPE_TYPE)
+        if told and head[told] == _TIMESTAMP:
+            text += _length(head, _table(head, field, _TYPE), _TIMEZONE)
+    return text <= len(head)
+
+
+def _length(head: bytes, table: int, number: int) -> int:
+    """Return the length of a vector or a text, 0 where there is none."""
+    if not _field(head, table, number):
+        return 0
+    (length,) = struct.unpack_from("<I", head, _table(head, table, number))
+    return int(length)
 
 
 def _compressed(head: bytes) -> bool:

@@ -12,15 +12,16 @@ from typing import Any
 
 from node3nb.errors import VariableRefused
 from node3nb.variables import bundle
-from node3nb.variables.bundle import PLACE, Room
-from node3nb.variables.plain import Uncarried, kind
+from node3nb.variables.bounds import Room, Uncarried
+from node3nb.variables.bundle import PLACE
+from node3nb.variables.plain import kind
 
 #: The program that such a job begins with.
 PROGRAM = "node3-cell.py"
 #: Bytes of all variables of one direction together.
 MAX_BYTES = 256 << 20
 
-_PARTS = ("plain", "flatbuffer", "arrays", "tables", "bundle")
+_PARTS = ("bounds", "plain", "flatbuffer", "streams", "arrays", "tables", "bundle")
 
 
 @dataclass(frozen=True, slots=True)

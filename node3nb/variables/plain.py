@@ -11,6 +11,8 @@ import math
 from collections.abc import Callable, Iterable
 from typing import Any
 
+from .bounds import Room, Uncarried
+
 #: Containers inside each other.
 MAX_DEPTH = 64
 #: Lists, dictionaries and other nodes of one value: a short text must not fill the memory.
@@ -19,8 +21,10 @@ MAX_NODES = 1_000_000
 LONG = 1 << 16
 #: Hexadecimal digits of one number.
 MAX_INT_DIGITS = 1 << 16
+#: Bits of a number in a key: comparing long ones with decimals takes its time.
+MAX_KEY_BITS = 1024
 #: Keys of one dictionary, or members of one set, that may have one and the same hash.
-MAX_ALIKE = 100
+MAX_ALIKE = 16
 #: Whole numbers that every reader of JSON takes as they are.
 _EXACT = 1 << 53
 
@@ -28,10 +32,6 @@ _EXACT = 1 << 53
 Put = Callable[[str, Any], str]
 #: Returns what is in a file of its own.
 Get = Callable[[str], Any]
-
-
-class Uncarried(Exception):
-    """A value can't be carried; the message says why, as a sentence without its subject."""
 
 
 def kind(value: object) -> str:
@@ -49,11 +49,14 @@ class Encoder:
         Where long texts go.
     more
         Makes the node of a value that is no plain one, or returns None.
+    room
+        What their reader will have for them.
     """
 
-    def __init__(self, put: Put, more: Callable[[object], Any]) -> None:
+    def __init__(self, put: Put, more: Callable[[object], Any], room: Room) -> None:
         self._put = put
         self._more = more
+        self.room = room
         self._left = MAX_NODES
 
     def encode(self, value: Any, depth: int = 0) -> Any:
@@ -81,6 +84,8 @@ class Encoder:
         return self._scalar(value, depth)
 
     def _container(self, value: Any, depth: int) -> Any:
+        if type(value) not in (list, tuple):
+            _check_keys(value, self.room)
         if type(value) is dict:
             pairs = value.items()
             return {"dict": [[self.encode(key, depth), self.encode(v, depth)] for key, v in pairs]}
@@ -139,11 +144,14 @@ class Decoder:
         Where long texts are.
     more
         Makes the value of a node that is no plain one.
+    room
+        What there is for them.
     """
 
-    def __init__(self, get: Get, more: Callable[[str, Any], Any]) -> None:
+    def __init__(self, get: Get, more: Callable[[str, Any], Any], room: Room) -> None:
         self._get = get
         self._more = more
+        self.room = room
         self._left = MAX_NODES
 
     def decode(self, tree: Any, depth: int = 0) -> Any:
@@ -172,12 +180,12 @@ class Decoder:
     def _node(self, word: str, told: Any, depth: int) -> Any:
         if word == "dict":
             pairs = [(self.decode(key, depth), self.decode(v, depth)) for key, v in told]
-            _check_hashes(key for key, _ in pairs)
+            _check_hashes([key for key, _ in pairs], self.room)
             return dict(pairs)
         if word in _CONTAINERS:
             items = [self.decode(each, depth) for each in told]
             if word != "tuple":
-                _check_hashes(items)
+                _check_hashes(items, self.room)
             return _CONTAINERS[word](items)
         if word in _MADE:
             return _MADE[word](told)
@@ -189,10 +197,27 @@ class Decoder:
         return self._more(word, told)
 
 
-def _check_hashes(keys: Iterable[Any]) -> None:
+def _check_keys(keys: Iterable[Any], room: Room) -> None:
+    """Refuse more keys than can be told apart in time, whatever their hashes; hashes nothing."""
+    # Of text the hash is a secret of each process (PYTHONHASHSEED), of all else it is known.
+    foreseen = [key for key in keys if type(key) not in (str, bytes)]
+    room.foresee(len(foreseen))
+    _check_numbers(foreseen)
+
+
+def _check_numbers(keys: Iterable[Any]) -> None:
+    for key in keys:
+        if type(key) in (tuple, frozenset):
+            _check_numbers(key)
+        elif type(key) is int and key.bit_length() > MAX_KEY_BITS:
+            raise Uncarried(f"has a key with a number of more than {MAX_KEY_BITS} bits")
+
+
+def _check_hashes(keys: list[Any], room: Room) -> None:
     """Refuse keys made to be alike: a table of them takes hours to fill."""
-    hashes = [hash(key) for key in keys]
-    if len(hashes) - len(set(hashes)) > MAX_ALIKE:
+    _check_keys(keys, room)
+    hashes = sorted(map(hash, keys))
+    if any(one == other for one, other in zip(hashes, hashes[MAX_ALIKE:])):  # noqa: B905 - 3.9
         raise Uncarried("holds keys that are made to slow its reader down")
 
 

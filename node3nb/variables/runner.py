@@ -19,7 +19,7 @@ HERE = os.path.dirname(os.path.abspath(__file__))
 CELL, TOLD = os.path.join(HERE, "cell.py"), os.path.join(HERE, "node3-variables.json")
 PACKAGE = "node3_variables"
 #: In the order they need each other.
-PARTS = ("plain", "flatbuffer", "arrays", "tables", "bundle")
+PARTS = ("bounds", "plain", "flatbuffer", "streams", "arrays", "tables", "bundle")
 
 
 def _bundle() -> Any:

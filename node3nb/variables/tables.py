@@ -1,4 +1,4 @@
-"""Tables of pandas and PyArrow as uncompressed Arrow streams and back, nothing in them believed.
+"""Tables of pandas and PyArrow as Arrow streams and what pandas adds, nothing in them believed.
 
 Travels with the job too: pandas and PyArrow are only imported where a value needs them.
 """
@@ -8,19 +8,19 @@ from __future__ import annotations
 import importlib
 import re
 import sys
-from collections.abc import Iterator
 from typing import Any
 
-from .flatbuffer import compressed
-from .plain import Decoder, Encoder, Put, Uncarried, kind
+from .bounds import Room, Uncarried
+from .plain import Decoder, Encoder, Put, kind
+from .streams import pyarrow, read, write
 
-#: Before it, an Arrow stream could have a pickle run (CVE-2023-47248).
-_OLDEST_PYARROW = (14, 0, 1)
-#: Rows and columns of one table, as far as its bytes allow.
-_MAX_COLUMNS = 10_000
+#: Bytes of memory of a cell that is a number, and of one that is a Python object, beside its text.
+_NUMBER, _OBJECT = 8, 96
+#: What may hold each cell as an object of its own.
+_OBJECTS = frozenset({"object", "string", "str"})
 #: What a column is converted to on arrival; each is nothing but a way to hold plain elements.
 _DTYPE = re.compile(
-    r"(u?int|U?Int)(8|16|32|64)|(float|Float)(16|32|64)|bool|boolean|object|string|str|category"
+    r"(u?int|U?Int)(8|16|32|64)|(float|Float)(16|32|64)|bool|boolean|object|string|str"
     r"|(datetime64|timedelta64)\[(s|ms|us|ns)(, [A-Za-z0-9_+:/-]{1,64})?\]"
 )
 
@@ -42,7 +42,10 @@ def encode(value: object, put: Put, plain: Encoder) -> Any:
             return {"series": [name, _frame(value.to_frame("values"), put, plain)]}
         raise Uncarried(f"holds a {kind(value)}, which can't be carried")
     if arrow is not None and isinstance(value, arrow.Table):
-        return {"table": put("arrow", _stream(_pyarrow(), value.replace_schema_metadata(None)))}
+        bare = arrow.schema([field.remove_metadata() for field in value.schema])
+        stream = write(pyarrow(), arrow.Table.from_arrays(value.columns, schema=bare))
+        read(pyarrow(), stream, plain.room)
+        return {"table": put("arrow", stream)}
     return None
 
 
@@ -56,32 +59,27 @@ def decode(word: str, told: Any, files: Any, plain: Decoder) -> Any:
     """
     try:
         if word == "table":
-            return _read(_pyarrow(), files(told))
+            return read(pyarrow(), files(told), plain.room)
         if word == "frame":
-            return _restored(told, _read(_pyarrow(), files(told["file"])), plain)
+            return _restored(told, read(pyarrow(), files(told["file"]), plain.room), plain)
         name, frame = told
-        whole = _restored(frame, _read(_pyarrow(), files(frame["file"])), plain)
-        return whole.iloc[:, 0].rename(plain.decode(name))
+        whole = _restored(frame, read(pyarrow(), files(frame["file"]), plain.room), plain)
+        return _named(whole.iloc[:, 0].copy(), plain.decode(name))
     except Uncarried:
         raise
     except Exception:  # noqa: BLE001 - whatever a stranger's table brings about
         raise Uncarried("is no true table") from None
 
 
-def _pyarrow() -> Any:
-    try:
-        arrow = importlib.import_module("pyarrow")
-        importlib.import_module("pyarrow.ipc")
-    except ImportError:
-        raise Uncarried("is a table, and there is no PyArrow here; install pyarrow") from None
-    if tuple(map(int, re.findall(r"\d+", arrow.__version__)[:3])) < _OLDEST_PYARROW:
-        raise Uncarried("is a table, and PyArrow here is older than 14.0.1; upgrade pyarrow")
-    return arrow
+def _named(column: Any, name: Any) -> Any:
+    # Not by `rename`, to which a dictionary is no name but says what to do with the index.
+    column.name = name
+    return column
 
 
 def _frame(frame: Any, put: Put, plain: Encoder) -> dict[str, Any]:
     """Write a frame under numbers for names, and see that it comes back the same."""
-    arrow, pandas = _pyarrow(), sys.modules["pandas"]
+    arrow, pandas = pyarrow(), sys.modules["pandas"]
     index = frame.index
     plain_range = type(index) is pandas.RangeIndex
     levels = [] if plain_range else [index.get_level_values(at) for at in range(index.nlevels)]
@@ -98,8 +96,9 @@ def _frame(frame: Any, put: Put, plain: Encoder) -> dict[str, Any]:
         "levels": [plain.encode(name) for name in index.names],
         "dtypes": [str(each.dtype) for each in every],
     }
-    stream = _stream(arrow, table)
-    if not _same(frame, _restored(told, _read(arrow, stream), Decoder(str.encode, _nothing_more))):
+    stream = write(arrow, table)
+    decoder = Decoder(str.encode, _nothing_more, plain.room)
+    if not _same(frame, _restored(told, read(arrow, stream, plain.room), decoder)):
         raise Uncarried("has columns, or an index, that would not come back the same")
     return {**told, "file": put("arrow", stream)}
 
@@ -131,36 +130,70 @@ def _nothing_more(word: str, _: Any) -> Any:
 
 
 def _restored(told: dict[str, Any], table: Any, plain: Decoder) -> Any:
-    pandas = importlib.import_module("pandas")
+    pandas, arrow = importlib.import_module("pandas"), pyarrow()
     names, labels, dtype = told["columns"]
-    dtypes = told["dtypes"]
-    if len(dtypes) != table.num_columns:
-        raise Uncarried("is a table of more or fewer columns than it says")
-    every = [_as_told(pandas, column, dtypes[at]) for at, column in enumerate(table.columns)]
+    dtypes, spans, room = told["dtypes"], told["index"], plain.room
     count, levels = len(labels), [plain.decode(each) for each in told["levels"]]
-    if told["index"] is None:
-        arrays = every[count:]
-        if len(levels) == 1:
-            index = pandas.Index(arrays[0].array, name=levels[0])
-        else:
-            index = pandas.MultiIndex.from_arrays(arrays, names=levels)
+    whole = count + (len(levels) if spans is None else 0)
+    if not len(dtypes) == whole == table.num_columns:
+        raise Uncarried("is a table of more or fewer columns than it says")
+    for column, each in zip(table.columns, dtypes):  # noqa: B905 - 3.9
+        _count(arrow.types, column, each, room)
+    every = [_as_told(pandas, column, dtypes[at]) for at, column in enumerate(table.columns)]
+    if spans is None:
+        for each, column in zip(every[count:], table.columns[count:]):  # noqa: B905 - 3.9
+            if len(levels) != 1 or (each.dtype == object and not _text(arrow.types, column.type)):
+                room.foresee(len(each))
+        index = _index(pandas, every[count:], levels)
     else:
-        index = pandas.RangeIndex(*map(int, told["index"]), name=levels[0])
+        index = pandas.RangeIndex(*map(int, spans), name=levels[0])
+        room.grow(_NUMBER * len(index))
     if table.num_columns and len(index) != table.num_rows:
         raise Uncarried("is a table whose index is shorter or longer than its columns")
-    content = {at: column.set_axis(index) for at, column in enumerate(every[:count])}
-    frame = pandas.DataFrame(content, index=index)
+    frame = pandas.DataFrame(dict(enumerate(every[:count])), index=None if count else index)
+    # Only now: to align columns by an index, pandas may hash it.
+    frame.index = index
     frame.columns = _header(pandas, plain, names, labels, dtype)
     return frame
 
 
+def _index(pandas: Any, arrays: list[Any], names: list[Any]) -> Any:
+    if len(names) == 1:
+        return pandas.Index(arrays[0].array, name=names[0])
+    return pandas.MultiIndex.from_arrays(arrays, names=names)
+
+
 def _header(pandas: Any, plain: Decoder, names: Any, labels: Any, dtype: str) -> Any:
     decoded, called = [plain.decode(each) for each in labels], [plain.decode(n) for n in names]
+    for _ in called:
+        plain.room.foresee(sum(type(each) is not str for each in decoded))
     if len(called) > 1:
         return pandas.MultiIndex.from_tuples(decoded, names=called)
     if not _DTYPE.fullmatch(dtype):
         raise Uncarried(f"has column names of dtype {dtype[:40]!a}")
     return pandas.Index(decoded, dtype=dtype, name=called[0], tupleize_cols=False)
+
+
+def _count(types: Any, column: Any, dtype: str, room: Room) -> None:
+    """Count what a column takes once it is a Series, and refuse what has to be hashed for it."""
+    words = types.is_dictionary(column.type)
+    if words != (dtype == "category"):
+        raise Uncarried("has a category that is none, or a column made of a category")
+    if words:
+        if not _text(types, column.type.value_type):
+            raise Uncarried("has a category of something other than texts")
+        each = [chunk.dictionary for chunk in column.chunks]
+        room.foresee(sum(map(len, each)))
+        room.grow(sum(_OBJECT * len(one) + one.nbytes for one in each))
+    numbers = types.is_primitive(column.type) and not types.is_date(column.type)
+    if words or (numbers and not types.is_time(column.type) and dtype not in _OBJECTS):
+        room.grow(_NUMBER * len(column))
+    else:
+        room.grow(_OBJECT * len(column) + column.nbytes)
+
+
+def _text(types: Any, of: Any) -> bool:
+    return bool(types.is_string(of) or types.is_large_string(of))
 
 
 def _as_told(pandas: Any, values: Any, dtype: str) -> Any:
@@ -172,75 +205,3 @@ def _as_told(pandas: Any, values: Any, dtype: str) -> Any:
     if not _DTYPE.fullmatch(dtype):
         raise Uncarried(f"has a column of dtype {dtype[:40]!a}, which can't be carried")
     return column.astype(dtype)
-
-
-def _stream(arrow: Any, table: Any) -> Any:
-    for field in table.schema:
-        if not _known(arrow, field.type):
-            told = f"has a column of Arrow's type {field.type}, which can't be carried"
-            raise Uncarried(told)
-    sink = arrow.BufferOutputStream()
-    with arrow.ipc.new_stream(sink, table.schema) as stream:
-        stream.write_table(table)
-        if not table.num_rows:
-            # A stream without a batch forgets the categories of its columns.
-            chunks = [c.chunk(0) if c.num_chunks else [] for c in table.columns]
-            stream.write_batch(arrow.RecordBatch.from_arrays(chunks, schema=table.schema))
-    return memoryview(sink.getvalue())
-
-
-def _read(arrow: Any, content: bytearray | memoryview) -> Any:
-    """Return the table of a stream once each of its messages is one that can be read safely."""
-    for message in _messages(arrow, content):
-        _check(message)
-    with arrow.ipc.open_stream(arrow.py_buffer(content)) as stream:
-        if len(stream.schema) > _MAX_COLUMNS:
-            raise Uncarried(f"is a table of more than {_MAX_COLUMNS} columns")
-        for field in stream.schema:
-            if not _known(arrow, field.type):
-                raise Uncarried("is a table with columns of a type that is not carried")
-        table = stream.read_all()
-    table.validate(full=True)
-    return table.replace_schema_metadata(None)
-
-
-def _messages(arrow: Any, content: bytearray | memoryview) -> Iterator[Any]:
-    reader = arrow.ipc.MessageReader.open_stream(arrow.py_buffer(content))
-    while True:
-        try:
-            yield reader.read_next_message()
-        except StopIteration:
-            return
-
-
-def _check(message: Any) -> None:
-    head = message.metadata.to_pybytes()
-    if message.type == "schema":
-        # Whatever the notebook has registered under such a name would read it, maybe by pickle.
-        if b"ARROW:extension" in head:
-            raise Uncarried("is a table with columns of a type of somebody's own")
-    elif message.type not in {"record batch", "dictionary"} or compressed(head):
-        raise Uncarried("is a table that is packed, and may unpack to any size")
-
-
-def _known(arrow: Any, of: Any) -> bool:
-    types = arrow.types
-    if types.is_dictionary(of):
-        return not types.is_dictionary(of.value_type) and _known(arrow, of.value_type)
-    return any(
-        known(of)
-        for known in (
-            types.is_boolean,
-            types.is_integer,
-            types.is_floating,
-            types.is_decimal,
-            types.is_date,
-            types.is_time,
-            types.is_timestamp,
-            types.is_duration,
-            types.is_string,
-            types.is_large_string,
-            types.is_binary,
-            types.is_large_binary,
-        )
-    )
