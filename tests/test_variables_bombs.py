@@ -116,6 +116,9 @@ FRAMES: dict[str, tuple[Any, list[str], dict[str, Any], str]] = {
     "categories as texts": (LARGE, ["str"], {}, NO_CATEGORY),
     "bits as objects": (BITS, ["object"], {}, TOO_LARGE),
     "bits as texts": (BITS, ["string"], {}, TOO_LARGE),
+    "texts as dates": (pa.array(["2nd of May 2020"]), ["datetime64[ns]"], {}, "to be parsed"),
+    "texts as numbers": (pa.array(["1"]), ["int64"], {}, "to be parsed"),
+    "bytes as numbers": (pa.array([b"1"]), ["float64"], {}, "to be parsed"),
     "decimals as an index": (DECIMALS, ["object"], {"index": None}, TOO_MANY),
     "rows of nothing": (None, [], {"index": [0, 1 << 40, 1]}, TOO_LARGE),
     "labels": (
