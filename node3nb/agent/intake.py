@@ -138,7 +138,7 @@ class Intake:
         if self._common.book.waits(spec.job_id) or self._outbox.holds(spec.job_id):
             raise JobRefused("Its result from here waits to be delivered.")
         known = self._common.book.find(spec.job_id)
-        if known is not None and known.spec.job_id == spec.job_id and known.owner_cancelled:
+        if known is not None and known.owner_cancelled:
             raise JobRefused("You cancelled it here.")
         return self._admission.admit(spec, running)
 

@@ -6,11 +6,12 @@ import itertools
 import threading
 from collections import deque
 
+from node3nb.agent import remembered
 from node3nb.agent.records import JobRecord, JobSummary
 from node3nb.jobs import JobResult, JobState
 
-#: Ended jobs remembered.
-KEPT = 500
+#: Ended jobs remembered, and bytes of memory that all of them may take.
+KEPT, KEPT_BYTES = 500, 16 << 20
 
 
 class JobBook:
@@ -19,7 +20,7 @@ class JobBook:
     def __init__(self) -> None:
         self._lock = threading.Lock()
         self._running: dict[str, JobRecord] = {}
-        self._ended: deque[JobRecord] = deque(maxlen=KEPT)
+        self._ended: deque[JobRecord] = deque()
         self._completed = self._failed = 0
         self._earned = self._ended_cpu_s = 0.0
 
@@ -30,11 +31,13 @@ class JobBook:
 
     def close(self, record: JobRecord, result: JobResult) -> None:
         """Enter how a job's run ended; its marketplace does not know yet."""
-        record.result, record.workspace, record.memory_bytes = result, None, 0
+        remembered.shorten(record, result)
+        record.workspace, record.memory_bytes = None, 0
         with self._lock:
             if self._running.pop(record.spec.job_id, None) is not None:
                 self._ended.append(record)
                 self._ended_cpu_s += result.usage.cpu_s
+            self._forget()
 
     def settle(self, job_id: str, result: JobResult) -> None:
         """Enter how a job ended in its marketplace's eyes; one that is settled stays so."""
@@ -42,12 +45,19 @@ class JobBook:
             record = self._unsettled(job_id)
             if record is None:
                 return
-            record.result, record.state = result, result.state
+            remembered.shorten(record, result)
+            record.state = result.state
             if result.state is JobState.COMPLETED:
                 self._completed += 1
                 self._earned += record.spec.reward
             else:
                 self._failed += 1
+
+    def _forget(self) -> None:
+        """Forget the oldest of what has ended, until the rest may stay."""
+        taken = sum(map(remembered.size, self._ended))
+        while self._ended and (len(self._ended) > KEPT or taken > KEPT_BYTES):
+            taken -= remembered.size(self._ended.popleft())
 
     def _unsettled(self, job_id: str) -> JobRecord | None:
         open_ones = (record for record in reversed(self._ended) if not record.state.final)
@@ -64,17 +74,16 @@ class JobBook:
             return self._unsettled(job_id) is not None
 
     def find(self, job_id: str) -> JobRecord | None:
-        """Return a job by its id, or by the only one that begins so."""
+        """Return the newest job of an id; a beginning of one is none: this may end a job."""
         with self._lock:
             records = [*self._running.values(), *reversed(self._ended)]
-        exact = [record for record in records if record.spec.job_id == job_id]
-        alike = [record for record in records if record.spec.job_id.startswith(job_id)]
-        if exact:
-            return exact[0]
-        return alike[0] if len(alike) == 1 else None
+        return next((record for record in records if record.spec.job_id == job_id), None)
 
     def logs(self, job_id: str) -> tuple[str, str] | None:
-        """Return what a job has printed so far to standard output and error; None for no job."""
+        """Return what a job has printed so far to standard output and error; None for no job.
+
+        Of one that has ended, the end of each.
+        """
         record = self.find(job_id)
         if record is None:
             return None

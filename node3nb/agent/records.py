@@ -13,6 +13,9 @@ from node3nb.executor import Executor
 from node3nb.files.workspace import Workspace
 from node3nb.jobs import Isolation, JobResult, JobSpec, JobState
 
+#: Characters of a command that lists show.
+SHOWN_COMMAND_CHARS = 200
+
 
 class ProviderState(enum.StrEnum):
     """What a provider is doing."""
@@ -69,8 +72,10 @@ class JobRecord:
     memory_bytes: int = 0
     #: What it has used, in seconds.
     cpu_s: float = 0.0
-    #: How it ended; None while it has not.
+    #: How it ended, as far as that is remembered; None while it has not.
     result: JobResult | None = None
+    #: Outputs it has left that its result here does not list.
+    unlisted: int = 0
     #: Its directory; None before and after.
     workspace: Workspace | None = None
     #: Set when somebody asked for its end.
@@ -88,7 +93,7 @@ class JobRecord:
         return JobSummary(
             job_id=self.spec.job_id,
             job_type=self.spec.job_type,
-            command=" ".join(self.spec.command)[:200],
+            command=" ".join(self.spec.command)[:SHOWN_COMMAND_CHARS],
             state=self.state,
             executor=self.executor.name,
             why=self.why,
@@ -101,7 +106,7 @@ class JobRecord:
             isolation=self.result.isolation if self.result else self.isolation,
             started_at=self.started_at,
             wall_s=self.result.wall_s if self.result else None,
-            outputs=len(self.result.outputs) if self.result else 0,
+            outputs=len(self.result.outputs) + self.unlisted if self.result else 0,
         )
 
 

@@ -11,8 +11,11 @@ import ipywidgets
 
 from node3nb.agent.records import ProviderState, Snapshot
 from node3nb.inert_text import line
+from node3nb.notebook import page
 from node3nb.notebook.dashboard import actions
+from node3nb.notebook.dashboard.allowance import Allowance
 from node3nb.notebook.dashboard.publisher import PUBLISHER
+from node3nb.notebook.dashboard.unmoved import Place, Unmoved
 from node3nb.notebook.dashboard.widget import answer_at_once
 from node3nb.provider import Provider
 
@@ -20,6 +23,8 @@ from node3nb.provider import Provider
 WATCHED_S = 15.0
 #: Seconds in which a second press of Stop ends the jobs that run.
 CONFIRM_S = 6.0
+#: Bytes of what a click changes on all pages: captions, states of buttons, each with its envelope.
+CLICK_BYTES = 6 * 1024
 #: Each button: what it does, its caption, its icon, what it says when it is pointed at.
 BUTTONS = (
     ("start", "Start", "play", "Take jobs"),
@@ -43,13 +48,26 @@ export default {
 """
 
 
-class Pulse(anywidget.AnyWidget):  # type: ignore[misc, unused-ignore]
+class Pulse(Unmoved, anywidget.AnyWidget):  # type: ignore[misc, unused-ignore]
     """Shows nothing; tells every five seconds that its page is looked at."""
 
     _esm = _PULSE
 
 
-class Controls(ipywidgets.HBox):  # type: ignore[misc, unused-ignore]
+class Told(Unmoved, ipywidgets.HTML):  # type: ignore[misc, unused-ignore]
+    """A text that is shown as it is: no markup, and no formulas, which a Label would typeset."""
+
+    def tell(self, text: str) -> None:
+        """Show a text."""
+        shown = page.escape(line(text))
+        self.value = f'<span class="mathjax_ignore tex2jax_ignore">{shown}</span>'
+
+
+class Press(Unmoved, ipywidgets.Button):  # type: ignore[misc, unused-ignore]
+    """A button whose caption and state no page changes."""
+
+
+class Controls(Unmoved, ipywidgets.HBox):  # type: ignore[misc, unused-ignore]
     """Start, Pause, Drain, Stop, the state and the number of jobs.
 
     Parameters
@@ -63,16 +81,17 @@ class Controls(ipywidgets.HBox):  # type: ignore[misc, unused-ignore]
         self._seen_at = float("-inf")
         self._confirm_until = float("-inf")
         self._buttons = {name: _button(*rest) for name, *rest in BUTTONS}
-        self._state = ipywidgets.Label(tooltip="What the provider does, and why")
-        self._jobs = ipywidgets.Label(tooltip="Jobs that run, and what has been earned today")
-        pulse = Pulse(layout=ipywidgets.Layout(width="0", height="0"))
+        self._allowance = Allowance(time.monotonic)
+        self._state = Told(tooltip="What the provider does, and why")
+        self._jobs = Told(tooltip="Jobs that run, and what has been earned today")
+        pulse = Pulse(layout=Place(width="0", height="0"))
         children = [*self._buttons.values(), self._state, self._jobs, pulse]
-        super().__init__(children=children, layout=ipywidgets.Layout(flex_flow="row wrap"))
+        super().__init__(children=children, layout=Place(flex_flow="row wrap"))
         for each in (self, *children):
             answer_at_once(each)
         for name, button in self._buttons.items():
             button.on_click(functools.partial(self._clicked, name))
-        pulse.on_msg(lambda *_: PUBLISHER.put(self._seen))
+        pulse.on_msg(lambda *_: self._seen())
         self._show(provider.snapshot(0))
         PUBLISHER.add(self)
 
@@ -92,11 +111,15 @@ class Controls(ipywidgets.HBox):  # type: ignore[misc, unused-ignore]
         self._show(self._provider.snapshot(0))
 
     def _seen(self) -> None:
-        self._seen_at = time.monotonic()
+        slept, self._seen_at = not self.watched(), time.monotonic()
+        if slept:
+            PUBLISHER.put(self.tick)
 
     def _clicked(self, name: str, _: Any) -> None:
-        """Take a click; on whatever thread the kernel handles it."""
-        PUBLISHER.put(functools.partial(self._act, name))
+        """Take a click, on whatever thread the kernel handles it; of a flood, few."""
+        if self._allowance.left() >= CLICK_BYTES:
+            self._allowance.spend(CLICK_BYTES)
+            PUBLISHER.put(functools.partial(self._act, name))
 
     def _act(self, name: str) -> None:
         running = self._provider.snapshot(0).running
@@ -117,12 +140,12 @@ class Controls(ipywidgets.HBox):  # type: ignore[misc, unused-ignore]
     def _told(self, problem: str) -> None:
         self.tick()
         if problem:
-            self._state.value = line(problem)
+            self._state.tell(problem)
 
     def _show(self, now: Snapshot) -> None:
         over = now.state in {ProviderState.STOPPING, ProviderState.STOPPED}
-        self._state.value = f"{now.state}: {line(now.reason)}"
-        self._jobs.value = f"{now.running} running · earned today {now.today.earned:g}"
+        self._state.tell(f"{now.state}: {now.reason}")
+        self._jobs.tell(f"{now.running} running · earned today {now.today.earned:g}")
         usable = {
             "start": now.state in {ProviderState.PAUSED, ProviderState.STOPPED},
             "pause": now.state is ProviderState.RUNNING,
@@ -136,9 +159,7 @@ class Controls(ipywidgets.HBox):  # type: ignore[misc, unused-ignore]
 
 
 def _button(caption: str, icon: str, told: str) -> Any:
-    return ipywidgets.Button(
-        description=caption, icon=icon, tooltip=told, layout=ipywidgets.Layout(width="auto")
-    )
+    return Press(description=caption, icon=icon, tooltip=told, layout=Place(width="auto"))
 
 
 def controls(provider: Provider) -> Controls:

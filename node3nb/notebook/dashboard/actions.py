@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import functools
 import threading
 from collections.abc import Callable
 
 from node3nb.agent.records import ProviderState
 from node3nb.errors import Node3Error
 from node3nb.provider import Provider
+
+#: Held while a provider is being started.
+_STARTING = threading.Lock()
 
 
 def act(provider: Provider, word: str, answer: Callable[[str], None]) -> None:
@@ -19,20 +23,26 @@ def act(provider: Provider, word: str, answer: Callable[[str], None]) -> None:
         Called with an empty text, or with a sentence; of a start, from another thread.
     """
     if word == "start" and provider.snapshot(0).state is ProviderState.STOPPED:
-
-        def begin() -> None:
-            answer(tried(provider.start))
-
+        if not _STARTING.acquire(blocking=False):
+            return answer("A provider is being started already.")
         # It takes as long as the isolation level needs to be found out.
-        threading.Thread(target=begin, name="node3nb-start", daemon=True).start()
-        return
+        begin = functools.partial(_start, provider, answer)
+        return threading.Thread(target=begin, name="node3nb-start", daemon=True).start()
     controls: dict[str, Callable[[], object]] = {
         "start": provider.resume,
         "pause": provider.pause,
         "drain": provider.drain,
         "stop": lambda: provider.stop(wait_s=0),
     }
-    answer(tried(controls[word]))
+    return answer(tried(controls[word]))
+
+
+def _start(provider: Provider, answer: Callable[[str], None]) -> None:
+    """Start a provider and answer; on a thread that holds the lock."""
+    try:
+        answer(tried(provider.start))
+    finally:
+        _STARTING.release()
 
 
 def tried(control: Callable[[], object]) -> str:

@@ -34,5 +34,5 @@ class Allowance:
         return max(int(self._saved) - ENVELOPE, 0)
 
     def spend(self, size: int) -> None:
-        """Take note of a message of so many bytes."""
-        self._saved -= size + ENVELOPE
+        """Take note of a message of so many bytes; of none for 0."""
+        self._saved -= size + ENVELOPE if size else 0

@@ -6,13 +6,16 @@ import contextlib
 import functools
 import json
 import time
+from collections import deque
 from collections.abc import Callable
 from typing import Any
 
 from node3nb.agent.records import Snapshot
+from node3nb.inert_text import line
 from node3nb.meter import Meter
 from node3nb.notebook.dashboard import actions, news, requests
 from node3nb.notebook.dashboard.allowance import Allowance
+from node3nb.notebook.dashboard.inbox import MOST_WAITING, Inbox
 from node3nb.notebook.dashboard.publisher import PUBLISHER
 from node3nb.notebook.dashboard.requests import Request
 from node3nb.notebook.dashboard.rows import MOST_ROWS, ROWS_BYTES, Changes
@@ -25,6 +28,12 @@ WATCHED_S = 15.0
 MOST_TAILS = 4
 #: Seconds over which a rate is measured at least.
 LEAST_MEAN_S = 0.5
+#: Bytes that must be left for a message between ticks: how things are, what a new view needs.
+AT_ONCE_BYTES = 8 * 1024
+#: Bytes of the answers in one message, unless a single one has more: a tick always fits.
+ANSWERS_BYTES = 1024
+#: Characters of the sentence that says why something was not done.
+PROBLEM_CHARS = 200
 
 Message = dict[str, Any]
 
@@ -39,14 +48,14 @@ class Feed:
     send
         Sends one message to every view.
     after
-        Called with each snapshot that has been sent.
+        Called with each snapshot that has been sent; returns the bytes it has sent itself.
     """
 
     def __init__(
         self,
         provider: Provider,
         send: Callable[[Message], None],
-        after: Callable[[Snapshot], None],
+        after: Callable[[Snapshot], int],
     ) -> None:
         self._provider = provider
         self._send = send
@@ -55,6 +64,10 @@ class Feed:
         self._meter = Meter()
         self._changes = Changes()
         self._tails: dict[str, Tail] = {}
+        self._inbox = Inbox()
+        #: Of a flood the newest answers are kept: a view waits for none for ever.
+        self._answers: deque[Message] = deque(maxlen=2 * MOST_WAITING)
+        self._new = False
         self._seen_at = float("-inf")
         self._jobs_cpu = self._jobs_cpu_s = 0.0
         self._read_at = time.monotonic()
@@ -62,24 +75,26 @@ class Feed:
     def hear(self, content: object) -> None:
         """Take a view's message; from any thread, returns at once."""
         request = requests.read(content)
-        if request is not None:
-            PUBLISHER.put(lambda: self._obey(request))
+        if request is not None and self._inbox.put(request):
+            PUBLISHER.put(self._obey)
 
     def watched(self) -> bool:
         """Whether a view has given a sign of life lately."""
         return time.monotonic() - self._seen_at < WATCHED_S
 
     def tick(self) -> None:
-        """Tell what has changed."""
-        now = self._provider.snapshot(MOST_ROWS)
-        self._tell(self._measured(now), now)
-        self._after(now)
+        """Tell what has changed, and what the allowance did not leave room for before."""
+        self._tell()
 
-    def _obey(self, request: Request) -> None:
-        new = request.new or not self.watched()
+    def _obey(self) -> None:
+        new, waiting = self._inbox.take()
+        self._new |= new or not self.watched()
         self._seen_at = time.monotonic()
-        if new:
-            self._tell_all()
+        for request in waiting:
+            self._meet(request)
+        self._tell_soon()
+
+    def _meet(self, request: Request) -> None:
         match request.kind:
             case "act":
                 actions.act(self._provider, request.word, functools.partial(self._answer, request))
@@ -93,15 +108,15 @@ class Feed:
                 self._watch(request)
 
     def _answer(self, request: Request, problem: str) -> None:
-        """Say that a request has been met, with how things are now."""
-        answer = {"request": request.request_id, "problem": problem}
-        PUBLISHER.put(lambda: self._answer_with_state(answer))
+        """Say that a request has been met; soon, with how things are then; from any thread."""
+        told = {"request": request.request_id, "problem": line(problem, PROBLEM_CHARS)}
+        self._answers.append(told)
+        PUBLISHER.put(self._tell_soon)
 
-    def _answer_with_state(self, answer: Message) -> None:
-        now = self._provider.snapshot(MOST_ROWS)
-        told = news.tick(now, self._meter.last, self._jobs_cpu)
-        self._tell(told | {"answer": answer}, now)
-        self._after(now)
+    def _tell_soon(self) -> None:
+        """Tell what has been asked for; when the allowance is spent, the next tick does."""
+        if (self._new or self._answers) and self._allowance.left() >= AT_ONCE_BYTES:
+            self._tell()
 
     def _watch(self, request: Request) -> None:
         """Tell the log of one job from its beginning, and then what is new in it."""
@@ -110,13 +125,6 @@ class Feed:
             self._tails.pop(next(iter(self._tails)))
         self._tails[request.word] = Tail(request.word)
         self._answer(request, "")
-
-    def _tell_all(self) -> None:
-        now = self._provider.snapshot(MOST_ROWS)
-        self._changes.forget()
-        for tail in self._tails.values():
-            tail.raw, tail.known, tail.ended = (), {}, False
-        self._tell(self._measured(now) | {"whole": news.whole(now)}, now)
 
     def _measured(self, now: Snapshot) -> Message:
         read_at = time.monotonic()
@@ -127,21 +135,55 @@ class Feed:
             self._meter.read()
         return news.tick(now, self._meter.last, self._jobs_cpu)
 
-    def _tell(self, told: Message, now: Snapshot) -> None:
-        """Send a message with as many changed rows and log lines as the allowance leaves."""
-        room = self._allowance.left() - len(json.dumps(told))
+    def _tell(self) -> None:
+        """Send one message: how things are, and as much of the rest as the allowance leaves."""
+        now = self._provider.snapshot(MOST_ROWS)
+        told = self._measured(now)
+        if self._answers:
+            told["answers"] = self._some_answers()
+        room = self._allowance.left() - _size(told)
+        if self._new:
+            room = self._add_whole(told, now, room)
+        if not self._new:
+            self._add_changes(told, now, room)
+        self._allowance.spend(_size(told))
+        with contextlib.suppress(OSError):
+            self._send(told)
+        self._allowance.spend(self._after(now))
+
+    def _some_answers(self) -> list[Message]:
+        """Return answers that wait, one at least, and no more of them than a tick has room for."""
+        taken = [self._answers.popleft()]
+        while self._answers and _size([*taken, self._answers[0]]) <= ANSWERS_BYTES:
+            taken.append(self._answers.popleft())
+        return taken
+
+    def _add_whole(self, told: Message, now: Snapshot, room: int) -> int:
+        """Add what a new view needs, unless it has to wait for room; return the room left."""
+        whole = news.whole(now)
+        if _size(whole) > room:
+            return room
+        told["whole"], self._new = whole, False
+        self._changes.forget()
+        for tail in self._tails.values():
+            tail.raw, tail.known, tail.ended = (), {}, False
+        return room - _size(whole)
+
+    def _add_changes(self, told: Message, now: Snapshot, room: int) -> None:
+        """Add as many changed rows and log lines as there is room for."""
         # A log that waits for room must not wait for ever behind rows.
         changed = self._changes.take(now.jobs, min(ROWS_BYTES, room // 2 if self._tails else room))
         if changed:
             told["rows"] = changed
-            room -= len(json.dumps(changed))
+            room -= _size(changed)
         logs = []
         for tail in self._tails.values():
             if (new := tail.news(self._provider, room)) is not None:
                 logs.append(new)
-                room -= len(json.dumps(new))
+                room -= _size(new)
         if logs:
             told["logs"] = logs
-        self._allowance.spend(len(json.dumps(told)))
-        with contextlib.suppress(OSError):
-            self._send(told)
+
+
+def _size(told: object) -> int:
+    return len(json.dumps(told))

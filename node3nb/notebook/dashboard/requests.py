@@ -36,7 +36,7 @@ def read(content: Any) -> Request | None:
         return None
     kind, limits = content["kind"], content.get("limits", {})
     texts = [content.get(name, "") for name in ("view", "request", "word")]
-    if not all(isinstance(text, str) and len(text) <= LONGEST for text in texts):
+    if not all(isinstance(text, str) and _short(text) for text in texts):
         return None
     if not isinstance(limits, dict) or not all(_limit(*each) for each in limits.items()):
         return None
@@ -48,6 +48,11 @@ def read(content: Any) -> Request | None:
     return Request(kind, view, request_id, word, new=content.get("new") is True, limits=limits)
 
 
+def _short(text: str) -> bool:
+    # Names of ours and ids of jobs are ASCII; other text takes up to six times its room.
+    return len(text) <= LONGEST and text.isascii()
+
+
 def _limit(name: object, value: object) -> bool:
     whole = isinstance(value, int) and not isinstance(value, bool)
-    return isinstance(name, str) and len(name) <= LONGEST and whole
+    return isinstance(name, str) and _short(name) and whole

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import json
 import time
 from typing import Any
 
@@ -13,12 +14,15 @@ from IPython import display
 from node3nb.agent.records import ProviderState, Snapshot
 from node3nb.notebook import snapshot
 from node3nb.notebook.dashboard import assets
+from node3nb.notebook.dashboard.allowance import ENVELOPE
 from node3nb.notebook.dashboard.feed import Feed
 from node3nb.notebook.dashboard.publisher import PUBLISHER
+from node3nb.notebook.dashboard.unmoved import Place, Unmoved
 from node3nb.provider import Provider
 
-#: Seconds between two updates of the static twin while nothing but numbers changes.
-TWIN_S = 20.0
+#: Seconds between two updates of the static twin while nothing but numbers changes, and at the
+#: least: its two copies are the largest part of what may be sent in that time.
+TWIN_S, LEAST_TWIN_S = 20.0, 6.0
 WIDGET = "application/vnd.jupyter.widget-view+json"
 #: What stands in the widget's place where widgets can't be shown.
 WITHOUT_WIDGETS = (
@@ -28,7 +32,7 @@ WITHOUT_WIDGETS = (
 )
 
 
-class Dashboard(anywidget.AnyWidget):  # type: ignore[misc, unused-ignore]
+class Dashboard(Unmoved, anywidget.AnyWidget):  # type: ignore[misc, unused-ignore]
     """A provider, live: its state, its jobs, its controls and limits.
 
     It holds nothing but its page: what is shown travels in messages, so that no notebook keeps
@@ -44,7 +48,7 @@ class Dashboard(anywidget.AnyWidget):  # type: ignore[misc, unused-ignore]
     _css = assets.style()
 
     def __init__(self, provider: Provider) -> None:
-        super().__init__()
+        super().__init__(layout=Place())
         answer_at_once(self)
         self._provider = provider
         self._twins: list[tuple[Any, ProviderState]] = []
@@ -83,15 +87,25 @@ class Dashboard(anywidget.AnyWidget):  # type: ignore[misc, unused-ignore]
         if twin is not None:
             self._twins = [*self._twins[-1:], (twin, now.state)]
 
-    def _update_twins(self, now: Snapshot) -> None:
-        """Have saved notebooks show the last state: at once when it is another, else seldom."""
-        due = time.monotonic() - self._twin_at >= TWIN_S
+    def _update_twins(self, now: Snapshot) -> int:
+        """Have saved notebooks show the last state: soon when it is another, else seldom.
+
+        Returns
+        -------
+        int
+            Bytes that were sent for it.
+        """
+        sent = 0
+        passed_s = time.monotonic() - self._twin_at
         for at, (twin, state) in enumerate(self._twins):
-            if due or state != now.state:
+            if passed_s >= (TWIN_S if state == now.state else LEAST_TWIN_S):
                 self._twin_at = time.monotonic()
                 self._twins[at] = (twin, now.state)
+                told = snapshot.bundle(now)
+                sent += len(json.dumps(told)) + ENVELOPE
                 with contextlib.suppress(OSError):
-                    twin.update(snapshot.bundle(now), raw=True)
+                    twin.update(told, raw=True)
+        return sent
 
 
 def answer_at_once(widget: Any) -> None:

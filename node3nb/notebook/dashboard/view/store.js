@@ -100,7 +100,7 @@ export class Store {
     for (const row of told.rows ?? []) this.rows.set(row.id, row);
     for (const log of told.logs ?? []) this.hearLog(log);
     this.tidy();
-    if (told.answer) this.answered(told.answer);
+    for (const answer of told.answers ?? []) this.answered(answer);
     this.changed();
   }
 
