@@ -215,7 +215,7 @@ def test_columns_of_a_stranger_have_no_metadata(tmp_path: Path) -> None:
 
 
 def test_batches_are_counted_before_they_are_read(tmp_path: Path) -> None:
-    batch = pa.record_batch({str(at): pa.array([1], pa.int8()) for at in range(1000)})
+    batch = pa.RecordBatch.from_pydict({str(at): pa.array([1], pa.int8()) for at in range(1000)})
     content = stream(pa.Table.from_batches([batch] * 600))
     assert TOO_LARGE in refused(tmp_path, {"table": "0-1.arrow"}, content)
 
