@@ -71,7 +71,7 @@ class Why:
             f"<li>{_clock(each)} {_mark(each)}{page.escape(inert_text.line(each.text, 300))}</li>"
             for each in self._last
         )
-        return page.sentence(self._sentence()) + (f"<ul>{told}</ul>" if told else "")
+        return page.sentence(self._sentence()) + (f"<ul {page.NO_MATH}>{told}</ul>" if told else "")
 
     @property
     def _last(self) -> tuple[Entry, ...]:

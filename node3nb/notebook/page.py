@@ -11,6 +11,10 @@ from node3nb.inert_text import inert, line
 #: Lines and characters of a job's output that are shown; its end is what matters.
 TAIL_LINES, TAIL_CHARS = 200, 16_384
 
+#: Keeps a page's MathJax, 3 or later and 2, from taking `$…$` in an element for a formula, which
+#: may hold links and be of any size (option `ignoreHtmlClass` of its finder of TeX).
+NO_MATH = 'class="mathjax_ignore tex2jax_ignore"'
+
 _PRE = "max-height: 24em; overflow: auto; margin: 0.3em 0; white-space: pre-wrap"
 
 
@@ -29,7 +33,7 @@ def escape(text: object) -> str:
 
 def sentence(text: str) -> str:
     """Return a paragraph of HTML; nothing for an empty text."""
-    return f'<p style="margin: 0.3em 0">{escape(inert(text))}</p>' if text else ""
+    return f'<p {NO_MATH} style="margin: 0.3em 0">{escape(inert(text))}</p>' if text else ""
 
 
 def pre(label: str, text: str, *, name: str) -> str:
@@ -49,7 +53,7 @@ def pre(label: str, text: str, *, name: str) -> str:
     shown, cut = tail(text)
     note = f" (its end; all of it is in <code>{escape(name)}</code>)" if cut else ""
     return (
-        f'<div style="margin: 0.3em 0"><strong>{escape(label)}</strong>{note}'
+        f'<div {NO_MATH} style="margin: 0.3em 0"><strong>{escape(label)}</strong>{note}'
         f'<pre style="{_PRE}">{escape(shown)}</pre></div>'
     )
 
@@ -71,7 +75,7 @@ def facts(pairs: Iterable[tuple[str, object]]) -> str:
         for name, value in pairs
         if value not in {"", None}
     )
-    return f"<table>{rows}</table>"
+    return f"<table {NO_MATH}>{rows}</table>"
 
 
 def table(caption: str, heads: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
@@ -81,7 +85,7 @@ def table(caption: str, heads: Sequence[str], rows: Iterable[Sequence[str]]) -> 
     )
     body = "".join(f"<tr>{_cells(row)}</tr>" for row in rows)
     return (
-        f'<table><caption style="text-align: left">{escape(caption)}</caption>'
+        f'<table {NO_MATH}><caption style="text-align: left">{escape(caption)}</caption>'
         f"<thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>"
     )
 

@@ -35,7 +35,8 @@ class Progress:
         if self._due is None or time.monotonic() < self._due:
             return
         line = inert_text.line(text, 200)
-        shown = {"text/plain": line, "text/html": f'<p role="status">{page.escape(line)}</p>'}
+        html = f'<p {page.NO_MATH} role="status">{page.escape(line)}</p>'
+        shown = {"text/plain": line, "text/html": html}
         update = bool(self._display_id)
         self._display_id = self._display_id or uuid.uuid4().hex
         transient = {"display_id": self._display_id}

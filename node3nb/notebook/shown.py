@@ -89,7 +89,7 @@ def result_text(result: JobResult) -> str:
 def result_html(result: JobResult) -> str:
     """Return a job's end as HTML."""
     return page.paragraphs(
-        f"<p><strong>{page.escape(_headline(result))}</strong></p>",
+        f"<p {page.NO_MATH}><strong>{page.escape(_headline(result))}</strong></p>",
         page.sentence(result.message),
         page.pre("stdout", result.stdout, name=".stdout"),
         page.pre("stderr", result.stderr, name=".stderr"),
@@ -97,7 +97,7 @@ def result_html(result: JobResult) -> str:
         if result.outputs
         else "",
         usage.drawn(result),
-        f'<p style="opacity: 0.75">{page.escape(_measured(result))}</p>',
+        f'<p {page.NO_MATH} style="opacity: 0.75">{page.escape(_measured(result))}</p>',
     )
 
 

@@ -30,7 +30,8 @@ def html(now: Snapshot) -> str:
 def bundle(now: Snapshot) -> dict[str, str]:
     """Return both with the time, as a notebook keeps them beside the live dashboard."""
     told = f"As of {dt.datetime.now().astimezone():%Y-%m-%d %H:%M:%S %Z}".strip()
-    shown = f'<div class="node3-twin"><p><small>{page.escape(told)}</small></p>{html(now)}</div>'
+    small = f"<p {page.NO_MATH}><small>{page.escape(told)}</small></p>"
+    shown = f'<div class="node3-twin">{small}{html(now)}</div>'
     return {"text/plain": f"{told}\n{text(now)}", "text/html": shown}
 
 
