@@ -16,9 +16,10 @@ from urllib3.connection import HTTPConnection, HTTPSConnection
 from urllib3.connectionpool import HTTPConnectionPool, HTTPSConnectionPool
 from urllib3.util.retry import Retry
 
-from node3nb.errors import MarketplaceUnreachable
+from node3nb.errors import MarketplaceError, MarketplaceUnreachable
 from node3nb.marketplace.address import host_of, is_loopback
 from node3nb.marketplace.answers import unreachable
+from node3nb.marketplace.deadline import Deadline
 
 #: Seconds to wait for a connection, and for the next bytes of an answer.
 CONNECT_S, READ_S = 10.0, 30.0
@@ -57,20 +58,32 @@ class Channel:
 
     @contextlib.contextmanager
     def request(
-        self, method: str, path: str, *, wait_s: float = 0.0, **sent: Any
+        self, method: str, path: str, deadline: Deadline, *, wait_s: float = 0.0, **sent: Any
     ) -> Iterator[requests.Response]:
         """Make a call and give its answer, the body unread.
 
         Raises
         ------
         MarketplaceUnreachable
-            No answer came, or it broke off while it was read.
+            No answer came, or not in time, or it broke off while it was read.
         """
+        thread = threading.get_ident()
+        self._lines.forgive(thread)
         try:
-            with self._begun(method, path, READ_S + wait_s, sent) as answer:
+            with (
+                deadline.hanging_up(lambda: self._lines.cut_those_of(thread)),
+                self._begun(method, path, READ_S + wait_s, sent) as answer,
+            ):
                 yield answer
-        except requests.RequestException as error:
-            raise MarketplaceUnreachable(unreachable(self._url, error)) from None
+        except (requests.RequestException, MarketplaceError) as error:
+            if isinstance(error, MarketplaceError) and not deadline.passed:
+                raise
+            how = requests.Timeout() if deadline.passed else error
+            raise MarketplaceUnreachable(unreachable(self._url, how)) from None
+        finally:
+            self._lines.forgive(thread)
+        if deadline.passed:  # an answer without a length ends like a whole one
+            raise MarketplaceUnreachable(unreachable(self._url, requests.Timeout()))
 
     def _begun(
         self, method: str, path: str, read_s: float, sent: dict[str, Any]
@@ -119,22 +132,39 @@ class _Lines:
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
-        self._sockets: weakref.WeakSet[socket.socket] = weakref.WeakSet()
+        self._threads: weakref.WeakKeyDictionary[socket.socket, int] = weakref.WeakKeyDictionary()
+        self._late: set[int] = set()
         self._cut = False
 
     def watch(self, connection: socket.socket) -> None:
         with self._lock:
-            self._sockets.add(connection)
-            if self._cut:
+            self._threads[connection] = thread = threading.get_ident()
+            if self._cut or thread in self._late:
                 raise ConnectionAbortedError("hung up")
 
     def cut(self) -> None:
-        """The method of the base class is called, as that of an SSL socket is not thread-safe."""
         with self._lock:
             self._cut = True
-            for connection in self._sockets:
-                with contextlib.suppress(OSError):
-                    socket.socket.shutdown(connection, socket.SHUT_RDWR)
+            for connection in self._threads:
+                _shut(connection)
+
+    def cut_those_of(self, thread: int) -> None:
+        """Have the call of a thread fail, its repeats too, until it is forgiven."""
+        with self._lock:
+            self._late.add(thread)
+            for connection, owner in self._threads.items():
+                if owner == thread:
+                    _shut(connection)
+
+    def forgive(self, thread: int) -> None:
+        with self._lock:
+            self._late.discard(thread)
+
+
+def _shut(connection: socket.socket) -> None:
+    """The method of the base class is called, as that of an SSL socket is not thread-safe."""
+    with contextlib.suppress(OSError):
+        socket.socket.shutdown(connection, socket.SHUT_RDWR)
 
 
 class _Line(HTTPConnection):

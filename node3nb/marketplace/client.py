@@ -12,20 +12,27 @@ from pydantic import BaseModel
 
 from node3nb.errors import (
     ConfigError,
+    InputError,
     JobSpecError,
     LeaseLost,
     MarketplaceBadAnswer,
     MarketplaceError,
 )
+from node3nb.files.archives import ArchiveLimits
 from node3nb.job_checks import check_job_id
 from node3nb.marketplace import protocol
 from node3nb.marketplace.address import check_url
 from node3nb.marketplace.answers import NOT_OURS, raise_for_status, read_as, read_object
 from node3nb.marketplace.channel import ONCE, REPEATED, Channel
+from node3nb.marketplace.deadline import Deadline
 from node3nb.secret_text import Secret
 
 #: Bytes of a log that one call returns.
 MAX_LOG_PIECE_BYTES = 1 << 20
+#: Bytes of a job's outputs at the most: what they may be unpacked to, and room for headers.
+MAX_OUTPUT_BYTES = ArchiveLimits().bytes + (64 << 20)
+#: Seconds one call may take, its wait on the server not counted, and one MiB of a file.
+ANSWER_S = MIB_S = 120.0
 
 _Answer = TypeVar("_Answer", bound=BaseModel)
 
@@ -160,9 +167,10 @@ class MarketplaceClient:
             raise MarketplaceBadAnswer(_NO_ID) from None
         return str(job_id)
 
-    def job(self, job_id: str) -> protocol.JobView:
-        """Return a job as its submitter sees it."""
-        view = read_as(protocol.JobView, self._call("GET", f"/api/jobs/{job_id}"))
+    def job(self, job_id: str, within_s: float = ANSWER_S) -> protocol.JobView:
+        """Return a job as its submitter sees it; the answer comes within so many seconds."""
+        told = self._call("GET", f"/api/jobs/{job_id}", within_s=within_s)
+        view = read_as(protocol.JobView, told)
         if view.job_id != job_id:
             raise MarketplaceBadAnswer("The marketplace answered about another job; check its URL.")
         return view
@@ -182,15 +190,25 @@ class MarketplaceClient:
     def put_input(self, job_id: str, path: Path) -> None:
         """Send a job's input."""
         with path.open("rb") as body:
-            self._call("PUT", f"/api/jobs/{job_id}/input", data=body)
+            within_s = ANSWER_S + MIB_S * path.stat().st_size / (1 << 20)
+            self._call("PUT", f"/api/jobs/{job_id}/input", data=body, within_s=within_s)
 
-    def get_output(self, job_id: str, path: Path) -> None:
-        """Fetch a job's outputs, a `tar.gz`, into a new file."""
-        call = self._calls.request("GET", f"/api/jobs/{job_id}/output", headers=self.headers)
-        with call as answer:
+    def get_output(self, job_id: str, path: Path, most_bytes: int = MAX_OUTPUT_BYTES) -> None:
+        """Fetch a job's outputs, a `tar.gz`, into a new file.
+
+        Raises
+        ------
+        InputError
+            They are more than `most_bytes`; the file holds a part of them.
+        """
+        where, deadline = f"/api/jobs/{job_id}/output", Deadline(ANSWER_S)
+        with self._calls.request("GET", where, deadline, headers=self.headers) as answer:
             raise_for_status(answer, {})
             with path.open("xb") as file:
                 for chunk in answer.iter_content(1 << 20):
+                    deadline.extend(MIB_S)
+                    if file.tell() + len(chunk) > most_bytes:
+                        raise InputError(_TOO_MUCH.format(most_bytes))
                     file.write(chunk)
 
     def log(self, job_id: str, offset: int = 0) -> bytes:
@@ -205,8 +223,9 @@ class MarketplaceClient:
         """
         params = {"offset": offset}
         path = f"/api/jobs/{job_id}/log"
-        call = self._calls.request("GET", path, headers=self.headers, params=params)
-        with call as answer:
+        call = self._calls.request
+        deadline = Deadline(ANSWER_S)
+        with call("GET", path, deadline, headers=self.headers, params=params) as answer:
             raise_for_status(answer, {})
             piece = bytearray()
             for chunk in answer.iter_content(1 << 16):
@@ -233,15 +252,19 @@ class MarketplaceClient:
         channel: Channel | None = None,
         theirs: Mapping[int, type[MarketplaceError]] | None = None,
         headers: Mapping[str, str] | None = None,
+        wait_s: float = 0.0,
+        within_s: float = ANSWER_S,
         **sent: Any,
     ) -> dict[str, Any]:
         """Make one call and return the object it answers."""
-        said = {**self.headers, **(headers or {})}
-        with (channel or self._calls).request(method, path, headers=said, **sent) as answer:
+        said, call = {**self.headers, **(headers or {})}, (channel or self._calls).request
+        deadline = Deadline(within_s + wait_s)
+        with call(method, path, deadline, wait_s=wait_s, headers=said, **sent) as answer:
             raise_for_status(answer, theirs or {})
             return read_object(answer)
 
 
+_TOO_MUCH = "outputs: the marketplace sends more than {} bytes; have the job leave less."
 _NO_ID = "The marketplace gave the job a name that is no id of a job; check its URL."
 #: A base marketplace answers 404 or 405 to a call that is ours.
 _GONE = {**NOT_OURS, 405: LeaseLost}

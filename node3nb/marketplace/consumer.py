@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import contextlib
+import math
 import shutil
 import tempfile
 import time
 import uuid
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from pydantic import TypeAdapter, ValidationError
 
+from node3nb import inert_text
 from node3nb.errors import (
     CallNotOffered,
     InputError,
@@ -21,11 +24,13 @@ from node3nb.errors import (
 )
 from node3nb.files.archives import ArchiveLimits, unpack
 from node3nb.jobs import ExitReason, JobResult, JobState, failure
-from node3nb.marketplace.client import MarketplaceClient
+from node3nb.marketplace.client import ANSWER_S, MAX_OUTPUT_BYTES, MarketplaceClient
 from node3nb.marketplace.protocol import JobStatus, JobView
 
 #: Seconds between two looks at a job, at first and at the most.
 FIRST_LOOK_S, LONGEST_LOOK_S = 0.05, 1.0
+#: Seconds a look is given when the time to wait is over.
+LEAST_LOOK_S = 1.0
 #: Seconds a marketplace may be away while somebody waits for a job.
 AWAY_S = 60.0
 
@@ -67,31 +72,37 @@ def wait(
     Raises
     ------
     TimeoutError
-        Something still may after `timeout_s` seconds.
+        Something still may after `timeout_s` seconds, or nothing was heard of it by then.
     MarketplaceError
         The marketplace has been away for `AWAY_S` seconds, or does not show the job.
     """
-    deadline = None if timeout_s is None else time.monotonic() + timeout_s
+    due = math.inf if timeout_s is None else time.monotonic() + timeout_s
     look_s = FIRST_LOOK_S
-    while not (view := _look(client, job_id, sleep)).final:
+    while not (view := _look(client, job_id, due, sleep)).final:
         if tell is not None:
             tell(view)
-        if deadline is not None and time.monotonic() > deadline:
-            raise TimeoutError(f"Job {job_id} is still {view.status} after {timeout_s:g} s.")
-        sleep(look_s)
+        if time.monotonic() > due:
+            status = inert_text.line(view.status)
+            raise TimeoutError(f"Job {job_id} is still {status} after {timeout_s:g} s.")
+        sleep(max(0.0, min(look_s, due - time.monotonic())))
         look_s = min(look_s * 1.5, LONGEST_LOOK_S)
     return view
 
 
-def _look(client: MarketplaceClient, job_id: str, sleep: Callable[[float], None]) -> JobView:
-    deadline = time.monotonic() + AWAY_S
+def _look(
+    client: MarketplaceClient, job_id: str, due: float, sleep: Callable[[float], None]
+) -> JobView:
+    away_at = time.monotonic() + AWAY_S
     while True:
+        left_s = due - time.monotonic()
         try:
-            return client.job(job_id)
-        except (MarketplaceUnreachable, MarketplaceBusy):
-            if time.monotonic() > deadline:
+            return client.job(job_id, min(ANSWER_S, max(left_s, LEAST_LOOK_S)))
+        except (MarketplaceUnreachable, MarketplaceBusy) as error:
+            if time.monotonic() > due:
+                raise TimeoutError(f"Nothing was heard of job {job_id} in time. {error}") from None
+            if time.monotonic() > away_at:
                 raise
-        sleep(LONGEST_LOOK_S)
+        sleep(max(0.0, min(LONGEST_LOOK_S, due - time.monotonic())))
 
 
 def result_of(view: JobView) -> JobResult:
@@ -116,13 +127,16 @@ def _reason(word: str | None) -> ExitReason:
     return ExitReason.INTERNAL
 
 
-def fetch_outputs(client: MarketplaceClient, job_id: str, into: Path) -> None:
+def fetch_outputs(
+    client: MarketplaceClient, job_id: str, into: Path, most_bytes: int = MAX_OUTPUT_BYTES
+) -> None:
     """Fetch a job's outputs into an empty or new directory; a job without any leaves it empty.
 
     Raises
     ------
     InputError
-        What came is no archive of outputs, or something is in the directory.
+        What came is no archive of outputs, or more than `most_bytes`, packed or unpacked; or
+        something is in the directory.
     """
     into.mkdir(parents=True, exist_ok=True)
     if any(into.iterdir()):
@@ -131,10 +145,11 @@ def fetch_outputs(client: MarketplaceClient, job_id: str, into: Path) -> None:
         archive, unpacked = Path(scratch, "outputs.tar.gz"), Path(scratch, "unpacked")
         unpacked.mkdir()
         try:
-            client.get_output(job_id, archive)
+            client.get_output(job_id, archive, most_bytes)
         except CallNotOffered:
             return
-        unpack(archive, unpacked, ArchiveLimits())
+        limits = ArchiveLimits()
+        unpack(archive, unpacked, replace(limits, bytes=min(limits.bytes, most_bytes)))
         outputs = unpacked / "output"
         for path in outputs.iterdir() if outputs.is_dir() else ():
             shutil.move(path, into / path.name)

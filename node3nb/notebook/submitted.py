@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from node3nb import inert_text
-from node3nb.errors import CallNotOffered
+from node3nb.errors import CallNotOffered, InputError, VariableRefused
 from node3nb.jobs import JobResult
 from node3nb.marketplace import consumer
 from node3nb.marketplace.client import MarketplaceClient
@@ -19,10 +19,12 @@ from node3nb.notebook import page
 from node3nb.notebook.answers import Logs
 from node3nb.notebook.handles import Logged, whole_text
 from node3nb.variables.bundle import PLACE
-from node3nb.variables.luggage import Luggage
+from node3nb.variables.luggage import MAX_BYTES, Luggage
 
 #: Bytes of a running job's log that are fetched.
 MAX_LOG_BYTES = 8 << 20
+#: Bytes of a job's files that are fetched for the variables among them.
+MAX_OUT_BYTES = MAX_BYTES + (768 << 20)
 
 
 class SubmittedJob(Logged):
@@ -110,7 +112,12 @@ class SubmittedJob(Logged):
         result = consumer.result_of(view)
         if result.ok and self._awaited:
             with tempfile.TemporaryDirectory(prefix="node3nb-") as scratch:
-                consumer.fetch_outputs(self._client, self.job_id, Path(scratch))
+                try:
+                    consumer.fetch_outputs(self._client, self.job_id, Path(scratch), MAX_OUT_BYTES)
+                except InputError as error:
+                    self._awaited = False
+                    told = f"--out {', '.join(self._luggage.out)}: {error}"
+                    raise VariableRefused(told) from None
                 # Once: the notebook may change them afterwards.
                 self._awaited = False
                 self._names.update(self._luggage.unpack(Path(scratch)))
