@@ -12,7 +12,7 @@ import threading
 from collections.abc import Callable, Mapping
 from typing import Any, ClassVar, Literal, Self
 
-from node3nb import config
+from node3nb import config, inert_text
 from node3nb.agent.journal import Entry
 from node3nb.agent.quota import LiveQuota
 from node3nb.agent.records import Snapshot
@@ -230,4 +230,6 @@ class Provider:
 
     def __repr__(self) -> str:
         now = self.snapshot()
-        return f"<Provider {now.state} at {now.marketplace_url}: {now.reason}>"
+        return (
+            f"<Provider {now.state} at {now.marketplace_url}: {inert_text.line(now.reason, 600)}>"
+        )

@@ -9,7 +9,7 @@ import tempfile
 import time
 import uuid
 from collections.abc import Callable, Mapping
-from dataclasses import replace
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
@@ -31,6 +31,9 @@ from node3nb.marketplace.protocol import JobStatus, JobView
 FIRST_LOOK_S, LONGEST_LOOK_S = 0.05, 1.0
 #: Seconds a look is given when the time to wait is over.
 LEAST_LOOK_S = 1.0
+#: Largest exit code, or number of a signal, of any system (32 bits on Windows), and largest number
+#: of bytes, seconds or processes that is believed.
+MAX_EXIT_CODE, MAX_MEASURED = (1 << 32) - 1, 1 << 62
 #: Seconds a marketplace may be away while somebody waits for a job.
 AWAY_S = 60.0
 
@@ -112,13 +115,24 @@ def result_of(view: JobView) -> JobResult:
     """
     with contextlib.suppress(ValidationError):
         reported = _RESULT.validate_python(view.output_data)
-        if reported.state == view.status and reported.job_id == view.job_id:
+        same = reported.state == view.status and reported.job_id == view.job_id
+        if same and _plausible(reported):
             return reported
     if view.status == JobStatus.COMPLETED:
         return JobResult(view.job_id, JobState.COMPLETED, ExitReason.EXITED)
     cancelled = view.status == JobStatus.CANCELLED
     reason = ExitReason.CANCELLED if cancelled else _reason(view.error_type)
     return failure(view.job_id, reason, view.error_message or f"The job is {view.status}.")
+
+
+def _plausible(reported: JobResult) -> bool:
+    """Whether every number is one that some machine could have measured."""
+    codes = [number for number in (reported.exit_code, reported.signal) if number is not None]
+    sizes = [*asdict(reported.usage).values(), *(output.bytes for output in reported.outputs)]
+    return all(abs(code) <= MAX_EXIT_CODE for code in codes) and all(
+        0 <= number <= MAX_MEASURED  # holds for no NaN
+        for number in (reported.wall_s, reported.startup_ms, *sizes)
+    )
 
 
 def _reason(word: str | None) -> ExitReason:

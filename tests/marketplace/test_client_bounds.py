@@ -11,11 +11,13 @@ import pytest
 from support.strange_marketplace import answering, begin, said
 
 from node3nb.errors import InputError, MarketplaceUnreachable, VariableRefused
+from node3nb.jobs import ExitReason, JobResult, JobState
 from node3nb.marketplace import client as clients
 from node3nb.marketplace import consumer
 from node3nb.marketplace.client import MarketplaceClient
 from node3nb.marketplace.deadline import Deadline
-from node3nb.notebook import submitted
+from node3nb.marketplace.protocol import JobView
+from node3nb.notebook import shown, submitted
 from node3nb.notebook.submitted import SubmittedJob
 from node3nb.variables.luggage import Luggage
 
@@ -105,6 +107,29 @@ def test_the_next_call_of_the_thread_is_heard(drip: Drip) -> None:
         with pytest.raises(MarketplaceUnreachable, match=LATE):
             client.job("job-1", SHORT_S)
         assert client.job("job-1").final
+
+
+@pytest.mark.parametrize(
+    "told",
+    [
+        {"usage": {"peak_memory_bytes": 10**400}},
+        {"usage": {"cpu_s": float("nan")}},
+        {"usage": {"peak_processes": -1}},
+        {"wall_s": float("inf")},
+        {"startup_ms": -1.0},
+        {"exit_code": 10**30},
+        {"signal": -(10**30)},
+        {"outputs": [{"path": "a", "bytes": 10**400, "sha256": ""}]},
+    ],
+    ids=lambda told: next(iter(told)),
+)
+def test_numbers_of_no_machine_are_not_believed(told: dict[str, object]) -> None:
+    reported = {"state": "completed", "reason": "exited", "started_at": "2026", "job_id": "job-1"}
+    view = JobView(**DONE, output_data=reported | told)
+    result = consumer.result_of(view)
+    assert result == JobResult("job-1", JobState.COMPLETED, ExitReason.EXITED)
+    assert "completed" in shown.result_text(result)
+    assert consumer.result_of(JobView(**DONE, output_data=reported)).started_at == "2026"
 
 
 def much(call: BaseHTTPRequestHandler) -> None:

@@ -6,6 +6,7 @@ import dataclasses
 import re
 import sys
 import types
+from pathlib import Path
 
 import pytest
 from IPython.core.error import UsageError
@@ -21,6 +22,7 @@ from node3nb.notebook import page, shown
 from node3nb.notebook.answers import Logs, Outputs, Why
 from node3nb.notebook.jobs_list import Jobs
 from node3nb.notebook.submitted import SubmittedJob
+from node3nb.provider import Provider
 
 #: Markup, an escape sequence, a bell, a line that overwrites another, a text that runs backwards.
 HOSTILE = "</pre><script>alert(1)</script>\x1b[2J\x07one\rtwo\u202egpj.exe\u2028\x85\ud800"
@@ -99,6 +101,15 @@ def test_nothing_a_stranger_wrote_acts(cells: Cells, value: object) -> None:
     assert "<script" not in html
     assert html.count("<pre") == html.count("</pre>")
     assert "&lt;script&gt;" in html
+
+
+def test_neither_does_a_providers_reason_in_its_repr(
+    node3_home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(Provider, "snapshot", lambda *_: NOW)
+    told = repr(Provider("http://127.0.0.1:9", docker_manager=None))
+    assert told == f"<Provider running at {NOW.marketplace_url}: {inert_text.line(HOSTILE, 600)}>"
+    assert told.isprintable()
 
 
 def test_a_text_is_made_inert_and_stays_readable() -> None:
