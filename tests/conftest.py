@@ -1,22 +1,34 @@
-"""What every test has: a home of its own."""
+"""What every test has: a home of its own, and leaves: the process as it was."""
 
 from __future__ import annotations
 
+import os
 import signal
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from support.native_jobs import SECRET
 
 pytest_plugins = ["support.engine_fixtures", "support.transfer_fixtures"]
 
 
 def pytest_configure() -> None:
-    """Have the signals of a terminal: what a shell starts in the background ignores these."""
+    """Have the signals of a terminal, which a shell's background lacks, and a secret to keep."""
+    os.environ["NODE3_TEST_SECRET"] = SECRET
     signal.signal(signal.SIGINT, signal.default_int_handler)
     if hasattr(signal, "SIGQUIT"):
         signal.signal(signal.SIGQUIT, signal.SIG_DFL)
+
+
+@pytest.fixture(autouse=True)
+def umask() -> Iterator[None]:
+    """Give back the mask a test has changed: other users have to read what later tests make."""
+    before = os.umask(0o022)
+    os.umask(before)
+    yield
+    os.umask(before)
 
 
 @pytest.fixture(autouse=True)

@@ -13,8 +13,7 @@ from node3nb.errors import JobRefused
 from node3nb.files.workspace import Workspace
 from node3nb.inert_text import line
 from node3nb.jobs import JobSpec
-from node3nb.supervisor.containers.hardened import INPUT, OUTPUT, WORK
-from node3nb.supervisor.containers.orders import ContainerOrder
+from node3nb.supervisor.containers.orders import INPUT, OUTPUT, WORK, ContainerOrder
 
 
 def order(

@@ -66,6 +66,7 @@ def test_the_doctor_tells_what_is_there_and_what_is_missing() -> None:
         "landlock",
         "not_stopped",
         "executors",
+        "engine",
     }
     assert told["executor"] == "native"
     assert told["cores"] >= 1

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -15,8 +14,6 @@ from node3nb import DockerManager
 from node3nb.containers.policy import ContainerPolicy
 from node3nb.executor import Executor
 
-#: What an owner's environment holds and no job may see.
-SECRET = "sk-owner-0123456789"
 KINDS = ("native", "docker", "podman")
 
 
@@ -29,7 +26,6 @@ def kind(request: pytest.FixtureRequest) -> str:
 
 @pytest.fixture(scope="module")
 def executor(kind: str, request: pytest.FixtureRequest) -> Iterator[Executor]:
-    os.environ["NODE3_TEST_SECRET"] = SECRET
     made: Executor
     if kind == "native":
         made = needs.native(None)
@@ -41,7 +37,6 @@ def executor(kind: str, request: pytest.FixtureRequest) -> Iterator[Executor]:
     made.close()
     if kind != "native":
         assert engine.containers() == []
-    del os.environ["NODE3_TEST_SECRET"]
 
 
 @pytest.fixture(scope="module")

@@ -11,8 +11,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
-from contract.conftest import SECRET
-from support.native_jobs import MIB, Bench, Started, limits, linux_only, wait_until
+from support.native_jobs import MIB, SECRET, Bench, Started, limits, linux_only, wait_until
 from support.native_traces import MARK
 
 from node3nb.errors import ExecutorError

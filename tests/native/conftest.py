@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -13,8 +12,6 @@ from support.native_jobs import Bench
 from node3nb import NativeExecutor
 from node3nb.jobs import Isolation
 
-#: What an owner's environment holds and no job may see.
-SECRET = "sk-owner-0123456789"
 #: The levels that are native, weakest first.
 LEVELS = (Isolation.LIMITS, Isolation.LANDLOCK, Isolation.NAMESPACES)
 
@@ -28,11 +25,9 @@ def level(request: pytest.FixtureRequest) -> Isolation | None:
 
 @pytest.fixture(scope="session")
 def executor(level: Isolation | None) -> Iterator[NativeExecutor]:
-    os.environ["NODE3_TEST_SECRET"] = SECRET
     executor = needs.native(level)
     yield executor
     executor.close()
-    del os.environ["NODE3_TEST_SECRET"]
 
 
 @pytest.fixture(scope="session")

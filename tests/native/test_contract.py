@@ -12,9 +12,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from native.conftest import SECRET
 from support import needs
-from support.native_jobs import LIMITS, MIB, Bench, Started, limits, linux_only, wait_until
+from support.native_jobs import LIMITS, MIB, SECRET, Bench, Started, limits, linux_only, wait_until
 from support.native_levels import once
 from support.native_traces import MARK
 

@@ -218,8 +218,7 @@ class Dockerd(EngineProcess):
     def kill(self) -> None:
         """End dockerd as a crash would."""
         super().kill()
-        with contextlib.suppress(OSError):
-            (self.room / "pid").unlink()
+        (self.room / "pid").unlink(missing_ok=True)
 
     def stop(self) -> None:
         """End both."""

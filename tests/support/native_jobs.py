@@ -20,6 +20,8 @@ from node3nb.files import workspace
 from node3nb.files.workspace import Workspace
 from node3nb.jobs import GIB, MIB, JobResult, JobSpec, JobState, ResourceLimits, Start
 
+#: What an owner's environment holds and no job may see.
+SECRET = "sk-owner-0123456789"
 PROGRAMS = Path(__file__).parents[1] / "programs"
 #: Far beyond what anything here takes, on the slowest machine.
 PATIENCE_S = 60.0

@@ -79,11 +79,10 @@ SIGNALS = [
 FOREIGN = [
     "alembic",
     "anywidget",
-    "docker",
     "fastapi",
     "ipywidgets",
     "IPython",
-    "ipykernel",
+    "ipykernel.kernelbase",
     "platformdirs",
     "psutil",
     "pydantic",
@@ -100,6 +99,10 @@ FOREIGN = [
     "uvloop",
     "websockets",
 ]
+
+
+#: What is started and not imported; the last is how a job with variables begins.
+PROGRAMS = {"node3nb.__main__", "node3nb.marketplace.__main__", "node3nb.variables.runner"}
 
 
 def load_foreign() -> None:
@@ -124,7 +127,7 @@ def modules() -> Iterator[str]:
 
     yield "node3nb"
     for module in pkgutil.walk_packages(node3nb.__path__, "node3nb."):
-        if not module.name.startswith("node3nb.supervisor.") and "__main__" not in module.name:
+        if not module.name.startswith("node3nb.supervisor.") and module.name not in PROGRAMS:
             yield module.name
 
 

@@ -6,13 +6,11 @@ import resource
 from dataclasses import dataclass
 from typing import Any
 
-from node3nb.supervisor.containers.orders import ContainerOrder
+from node3nb.supervisor.containers.orders import INPUT, OUTPUT, WORK, ContainerOrder
 from node3nb.supervisor.limits import FILE_SLACK_BYTES, OPEN_FILES
 
 #: Labels by which a container is known to be ours.
 PROVIDER, JOB, HOME = "node3nb.provider", "node3nb.job", "node3nb.home"
-#: Where a job finds its directories.
-INPUT, OUTPUT, WORK = "/input", "/output", "/job"
 #: Weight against everything else that wants the processor: the least an engine takes, 1024 is
 #: everybody's (docs.docker.com, resource constraints).
 CPU_SHARES = 2

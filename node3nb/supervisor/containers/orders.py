@@ -5,6 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
+#: Where a job finds its directories in the container.
+INPUT, OUTPUT, WORK = "/input", "/output", "/job"
+
 
 @dataclass(frozen=True, slots=True)
 class ContainerOrder:
