@@ -64,4 +64,4 @@ def test_own_users_processes_are_counted_without_slack() -> None:
     grant = Grant((), owner_tasks=100)
     counted = limits.resource.RLIMIT_NPROC
     assert limits.of(order(), grant, own_user=True)[counted] == PROCESSES
-    assert limits.of(order(), grant)[counted] == 107 + limits.OWNER_TASKS
+    assert limits.of(order(), grant)[counted] == PROCESSES + 100 + limits.OWNER_TASKS
