@@ -108,7 +108,21 @@ def _private(path: Path) -> Path:
         raise ConfigError(
             f"The directory {path} can't be made ({error.strerror}); set NODE3_HOME to another."
         ) from error
+    if os.name == "posix":
+        _check_owner(path)
     return path
+
+
+def _check_owner(path: Path) -> None:
+    """Refuse a directory in which others may put links and files in the place of ours."""
+    found = path.stat()
+    if found.st_uid != os.geteuid():
+        raise ConfigError(f"The directory {path} is another user's; set NODE3_HOME to your own.")
+    if found.st_mode & (stat.S_IWGRP | stat.S_IWOTH):
+        raise ConfigError(
+            f"Others may write to the directory {path}; see that all in it is yours, then run: "
+            f"chmod go-w {path}"
+        )
 
 
 def marketplace_url(given: str | None) -> str:

@@ -12,6 +12,11 @@ from node3nb.jobs import Isolation, JobSpec
 from node3nb.native_executor import NativeExecutor
 from node3nb.sizes import shown_bytes
 
+#: The attacks are programs of native jobs; nobody has tried them in a container yet.
+_UNMEASURED = (
+    "not measured: what a container does not stop; docs/containers.md says what a job may do there."
+)
+
 
 def examine(isolation: Isolation | None = None) -> dict[str, Any]:
     """Return what was found, as plain data.
@@ -71,6 +76,7 @@ def told(found: dict[str, Any]) -> str:
         *(f"  {name:<11} off: {reason}" for name, reason in found["missing"].items()),
         *(f"not stopped: a job may {told}." for told in found["not_stopped"]),
         *([] if found["not_stopped"] else ["not stopped: none of the attacks that are tried."]),
+        *([_UNMEASURED] if found["engine"] else []),
     ]
     if found["isolation"] == Isolation.LIMITS:
         lines.append("Level limits does not keep a job from your files; it is not for strangers.")

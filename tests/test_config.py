@@ -31,6 +31,33 @@ def test_everything_stands_below_one_private_directory(node3_home: Path) -> None
         assert mode(directory) == 0o700
 
 
+@pytest.mark.parametrize("bits", [0o777, 0o775, 0o770, 0o757])
+@pytest.mark.parametrize("inside", ["", "work", "outbox", "control", "containers"])
+def test_a_directory_that_others_may_write_to_is_refused(
+    node3_home: Path, inside: str, bits: int
+) -> None:
+    directory = node3_home / inside
+    directory.mkdir(exist_ok=True)
+    directory.chmod(bits)
+    with pytest.raises(ConfigError, match=f"run: chmod go-w {directory}$"):
+        _use_all()
+    directory.chmod(0o755)
+    _use_all()
+
+
+@pytest.mark.skipif(not hasattr(os, "geteuid"), reason="no users to tell apart")
+def test_a_directory_of_another_user_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    another = os.geteuid() + 1
+    monkeypatch.setattr(os, "geteuid", lambda: another)
+    with pytest.raises(ConfigError, match="is another user's; set NODE3_HOME to your own"):
+        config.state_dir()
+
+
+def _use_all() -> None:
+    for use in (config.work_dir, config.outbox_dir, config.control_dir, config.pulled_images_file):
+        use()
+
+
 def test_a_home_given_by_a_relative_path_stays_where_it_is(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:

@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import contextlib
 import datetime as dt
+import os
 import sqlite3
+import stat
+import threading
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,6 +18,8 @@ from node3nb.jobs import JobResult
 KEPT = 10_000
 #: Seconds to wait while another provider writes.
 BUSY_S = 10.0
+#: Held while a file is made: to close it lets go of all locks this process has on it (fcntl(2)).
+_MAKING = threading.Lock()
 
 _SCHEMA = """
 CREATE TABLE IF NOT EXISTS ended (
@@ -108,6 +113,8 @@ class Ledger:
 
     @contextlib.contextmanager
     def _open(self) -> Iterator[sqlite3.Connection]:
+        with _MAKING:
+            _make_private(self._path)
         try:
             with contextlib.closing(sqlite3.connect(self._path, timeout=BUSY_S)) as file:
                 if not self._made:
@@ -116,6 +123,18 @@ class Ledger:
                 yield file
         except sqlite3.Error as error:
             raise OSError(f"The ledger {self._path} can't be used: {error}") from error
+
+
+def _make_private(path: Path) -> None:
+    """See that the file is there, no link, and for its owner alone to read."""
+    flags = os.O_CREAT | os.O_EXCL | os.O_WRONLY | getattr(os, "O_NOFOLLOW", 0)
+    with contextlib.suppress(FileExistsError):
+        os.close(os.open(path, flags, 0o600))
+    found = path.lstat()
+    if not stat.S_ISREG(found.st_mode):
+        raise OSError(f"The ledger {path} is no plain file; remove it, its sums start anew.")
+    if os.name == "posix" and found.st_mode & 0o077:
+        path.chmod(0o600)
 
 
 def day_of(moment: str) -> str:

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import contextlib
+import os
 import sqlite3
+import stat
 import threading
 import time
 from pathlib import Path
@@ -91,6 +93,31 @@ def test_a_ledger_that_can_not_be_used_is_told_of_and_stops_nothing(tmp_path: Pa
     assert "can't be used" in journal.entries()[-1].text
     with pytest.raises(OSError, match="can't be used"):
         Ledger(path).enter("a", URL, now_iso(), DONE, 1.0)
+
+
+@pytest.mark.parametrize("known", [False, True])
+def test_a_ledger_is_for_its_owner_alone(kept: Ledger, tmp_path: Path, known: bool) -> None:
+    path, old = tmp_path / "ledger.sqlite", os.umask(0)
+    try:
+        if known:
+            path.touch(0o644)
+        kept.enter("a", URL, now_iso(), DONE, 1.0)
+    finally:
+        os.umask(old)
+    assert stat.S_IMODE(path.stat().st_mode) == 0o600
+    assert kept.totals(URL)[1] == Tally(1, 0, 1.0)
+
+
+@pytest.mark.parametrize("there", [False, True])
+def test_a_link_in_its_place_is_not_followed(kept: Ledger, tmp_path: Path, there: bool) -> None:
+    aim = tmp_path / "elsewhere"
+    if there:
+        aim.touch(0o600)
+    (tmp_path / "ledger.sqlite").symlink_to(aim)
+    with pytest.raises(OSError, match="is no plain file"):
+        kept.enter("a", URL, now_iso(), DONE, 1.0)
+    assert aim.exists() == there
+    assert not there or aim.stat().st_size == 0
 
 
 def test_what_a_provider_earns_is_there_for_the_next_one(market: Market) -> None:

@@ -74,5 +74,6 @@ def test_the_doctor_tells_what_is_there_and_what_is_missing() -> None:
     assert all(isinstance(reason, str) and reason for reason in told["missing"].values())
     text = node3nb("doctor").stdout
     assert f"isolation  {told['isolation']}\n" in text
+    assert ("not measured: what a container does not stop" in text) == bool(told["engine"])
     for layer in (*told["layers"], *told["missing"]):
         assert layer in text

@@ -17,6 +17,7 @@ from node3nb.agent.records import JobSummary, ProviderState, Snapshot
 from node3nb.errors import ConfigError
 from node3nb.jobs import Isolation, JobState
 from node3nb.meter import Meter
+from node3nb.notebook.controls import Told
 from node3nb.notebook.dashboard import assets, news, requests, tails
 from node3nb.notebook.dashboard.allowance import ENVELOPE, RATE, SAVED, Allowance
 from node3nb.notebook.dashboard.publisher import Publisher
@@ -193,3 +194,10 @@ def test_without_a_notebook_a_provider_says_where_its_dashboard_is(
         Provider("http://127.0.0.1:9").dashboard()
     with pytest.raises(ConfigError, match="%load_ext node3nb"):
         Provider("http://127.0.0.1:9").controls()
+
+
+def test_controls_show_a_strangers_formula_and_markup_as_text() -> None:
+    told = Told()
+    told.tell(r"$\href{https://evil.example}{a}$ <img src=x>" + "\n\x1b[2J")
+    shown = r"$\href{https://evil.example}{a}$ &lt;img src=x&gt; \x1b[2J"
+    assert told.value == f'<span class="mathjax_ignore tex2jax_ignore">{shown}</span>'

@@ -59,6 +59,11 @@ function isolation(store) {
   const list = make("ul", {});
   const details = make("details", {}, summary, list);
   const none = make("p", { class: "n3-faint" }, "None of the attacks that are tried gets through.");
+  const unmeasured = make(
+    "p",
+    { class: "n3-faint" },
+    "What a container does not stop is not measured; its engine keeps it.",
+  );
   const market = make("bdi", {});
   const where = make("p", { class: "n3-faint" }, "Jobs from ", market);
   const node = make(
@@ -68,6 +73,7 @@ function isolation(store) {
     make("p", {}, level, told),
     none,
     details,
+    unmeasured,
     where,
   );
 
@@ -78,6 +84,7 @@ function isolation(store) {
     say(told, now.level ? ` – ${LEVELS[now.level] ?? ""}, by ${now.executors.join(", ")}` : "");
     say(summary, `${counted(now.open.length, "thing")} this level does not stop`);
     show(details, now.open.length > 0);
+    show(unmeasured, now.executors.includes("container"));
     // What a container stops is its engine's doing; none of our attacks is tried on it here.
     show(none, Boolean(now.level) && now.level !== "container" && now.open.length === 0);
     if (list.children.length !== now.open.length)
