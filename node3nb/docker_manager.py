@@ -192,7 +192,9 @@ class DockerManager:
             if engine.socket not in self._images:
                 pulled = PulledImages(config.pulled_images_file(), engine.identity)
                 api = EngineAPI(engine.socket)
-                self._images[engine.socket] = Images(api, self._policy, pulled)
+                self._images[engine.socket] = Images(
+                    api, self._policy, pulled, by_digest=engine.pulls_by_digest
+                )
             return self._images[engine.socket]
 
     def _supervisor(self, engine: str) -> SupervisorClient:

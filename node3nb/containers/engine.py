@@ -59,6 +59,11 @@ class Engine:
         """Name and version, for the owner."""
         return f"{'Podman' if self.kind == 'podman' else 'Docker'} {self.version}"
 
+    @property
+    def pulls_by_digest(self) -> bool:
+        """Whether it asks a registry for a digest; Podman serves no `/distribution`."""
+        return self.kind == "docker"
+
     def facts(self) -> dict[str, Any]:
         """Return what the doctor shows, as plain data."""
         return {

@@ -5,27 +5,21 @@ from __future__ import annotations
 import contextlib
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
 from node3nb.containers.policy import ContainerPolicy
+from node3nb.containers.pull import Note, Pull
 from node3nb.containers.pulled import Pulled, PulledImages
 from node3nb.containers.references import Reference, parse
-from node3nb.errors import JobRefused, JobSpecError, TransferCancelled
-from node3nb.inert_text import line
-from node3nb.sizes import shown_bytes
+from node3nb.errors import JobRefused, JobSpecError
 from node3nb.supervisor.containers.engine_api import EngineAPI, EngineRefusal
 
-#: Longest silence of a pull, in seconds.
-SILENCE_S = 120.0
-#: Seconds between two reports of a pull's progress.
-PROGRESS_S = 2.0
 #: Seconds for which an image that could not be had is not tried again.
 RETRY_S = 600.0
-#: Status of an image that is not here, and of one that is in use.
-_NOT_THERE, _IN_USE = 404, 409
-Note = Callable[[str], None]
+#: Status of an image that is not here.
+_NOT_THERE = 404
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,7 +28,7 @@ class Image:
 
     #: Its id.
     id: str
-    #: Its name with its digest, where the engine knows that; else with its id.
+    #: The name it was asked for by with its digest, where the engine knows that; else its id.
     digest: str
     #: Its size on disk, in bytes.
     bytes: int
@@ -55,12 +49,23 @@ class Images:
         The owner's choices.
     pulled
         What was pulled for jobs.
+    by_digest
+        Whether the engine pulls by digest, so that no name of the owner's changes its meaning.
     """
 
-    def __init__(self, api: EngineAPI, policy: ContainerPolicy, pulled: PulledImages) -> None:
+    def __init__(
+        self,
+        api: EngineAPI,
+        policy: ContainerPolicy,
+        pulled: PulledImages,
+        *,
+        by_digest: bool = True,
+    ) -> None:
         self._api = api
         self._policy = policy
         self._pulled = pulled
+        self._by_digest = by_digest
+        self._public: dict[str, str] = {}
         self._pulling = threading.Lock()
         self._in_use: dict[str, int] = {}
         self._missing: dict[str, tuple[float, str]] = {}
@@ -83,7 +88,7 @@ class Images:
         since, why = self._missing.get(str(reference), (float("-inf"), ""))
         if time.monotonic() - since < RETRY_S:
             return why
-        return self._policy.may_pull(reference)
+        return self._unpullable(reference)
 
     @contextlib.contextmanager
     def held(self, name: str, cancelled: threading.Event, note: Note) -> Iterator[Image]:
@@ -102,7 +107,7 @@ class Images:
         with self._lock:
             self._in_use[image.id] = self._in_use.get(image.id, 0) + 1
         try:
-            self._note_use(image)
+            self._pulled.note_use(image.id)
             yield image
         finally:
             with self._lock:
@@ -116,89 +121,100 @@ class Images:
         here = self._usable(reference)
         if here is not None:
             return here
-        why = self._policy.may_pull(reference)
+        why = self._unpullable(reference)
         if why:
             raise JobRefused(f"The {why}")
         with self._pulling:
             return self._usable(reference) or self._pull(reference, cancelled, note)
 
     def _usable(self, reference: Reference) -> Image | None:
-        """Return an image that is here if jobs may use it: pulled for one, or shown to them."""
-        here = self._look(str(reference))
-        if here is None or self._policy.may_use(reference):
+        """Return an image that is here if jobs may use it: shown to them, or pulled for one."""
+        name = str(reference)
+        here = self._look(name, reference)
+        if here and (self._policy.may_use(reference) or self._pulled.find(here.id)):
             return here
-        return here if self._pulled.find(here.id) else None
+        known = self._pulled.named(name)
+        if known is None:
+            public = self._public.get(name)
+            return self._look(public, reference) if public else None
+        here = self._look(known.id, reference)
+        if here is None:
+            self._pulled.forget(known.id)
+        return here
 
-    def _look(self, name: str) -> Image | None:
+    def _look(self, name: str, reference: Reference) -> Image | None:
+        told = self._inspect(name)
+        return _image(told, reference) if told else None
+
+    def _inspect(self, name: str) -> dict[str, Any] | None:
         try:
             told = self._api.call("GET", f"/images/{name}/json")
         except EngineRefusal as refusal:
             if refusal.status == _NOT_THERE:
                 return None
             raise
-        return _image(told)
+        return dict(told)
+
+    def _unpullable(self, reference: Reference) -> str:
+        """Return why an image is not pulled, as a sentence; empty when it may be."""
+        why = self._policy.may_pull(reference)
+        if why or self._by_digest or self._inspect(str(reference)) is None:
+            return why
+        return f"image {reference} is not for jobs here; its owner may allow it by --own-image."
 
     def _pull(self, reference: Reference, cancelled: threading.Event, note: Note) -> Image:
-        """Pull an image without anybody's password: what comes is public.
+        """Pull an image.
 
         Raises
         ------
         JobRefused, TransferCancelled
             As `held`.
         """
-        before = {each["Id"] for each in self._api.call("GET", "/images/json", all=1)}
+        listed = self._api.call("GET", "/images/json", all=1)
+        before = {str(each["Id"]): _names(each) for each in listed}
         try:
-            self._receive(reference, cancelled, note)
-            image = self._checked(reference)
+            image = self._received(reference, before, cancelled, note)
         except JobRefused as refused:
             self._missing[str(reference)] = (time.monotonic(), str(refused))
             raise
         if image.id not in before:
-            self._pulled.note(Pulled(image.id, str(reference), image.bytes, time.time()))
+            self._pulled.note(self._noted(image, reference))
         self._make_room(image.id)
         return image
 
-    def _checked(self, reference: Reference) -> Image:
-        """Return what was pulled, unless it is too large as it lies on the disk."""
-        image = self._look(str(reference))
+    def _received(
+        self,
+        reference: Reference,
+        before: dict[str, set[str]],
+        cancelled: threading.Event,
+        note: Note,
+    ) -> Image:
+        """Return what came, unless it is too large as it lies on the disk."""
+        pull = Pull(self._api, reference, self._policy.max_image_bytes)
+        wanted = pull.digest() if self._by_digest else reference.wanted
+        pull.receive(wanted, cancelled, note)
+        name = f"{reference.name}@{wanted}" if self._by_digest else str(reference)
+        image = self._look(name, reference)
         if image is None:
             raise JobRefused(f"The image {reference} was pulled and is not here.")
+        if image.id in before:
+            self._unname(name, before[image.id])
         if image.bytes > self._policy.max_image_bytes:
-            self._remove(str(reference))
-            raise self._too_large(reference, image.bytes)
+            if image.id not in before:
+                self._remove(self._noted(image, reference))
+            raise pull.too_large(image.bytes)
+        self._public[str(reference)] = image.id
         return image
 
-    def _receive(self, reference: Reference, cancelled: threading.Event, note: Note) -> None:
-        progress = _Progress(reference, note)
-        stream = self._api.stream(
-            "POST",
-            "/images/create",
-            timeout_s=SILENCE_S,
-            fromImage=reference.name,
-            tag=reference.wanted,
-        )
-        try:
-            for told in stream:
-                if cancelled.is_set():
-                    raise TransferCancelled
-                if words := told.get("error"):
-                    raise _unpullable(reference, str(words))
-                if progress.add(told) > self._policy.max_image_bytes:
-                    raise self._too_large(reference, progress.total)
-        except EngineRefusal as refusal:
-            raise _unpullable(reference, refusal.words) from refusal
-        finally:
-            stream.close()  # type: ignore[attr-defined]
+    def _unname(self, name: str, before: set[str]) -> None:
+        """Take back the name a pull gave to an image that was here by others."""
+        if before - {name} and name not in before:
+            with contextlib.suppress(EngineRefusal):
+                self._api.call("DELETE", f"/images/{name}", force=0)
 
-    def _too_large(self, reference: Reference, size: int) -> JobRefused:
-        most = shown_bytes(self._policy.max_image_bytes)
-        told = f"The image {reference} has {shown_bytes(size)} or more; {most} are allowed here."
-        return JobRefused(told)
-
-    def _note_use(self, image: Image) -> None:
-        known = self._pulled.find(image.id)
-        if known is not None:
-            self._pulled.note(Pulled(known.id, known.reference, known.bytes, time.time()))
+    def _noted(self, image: Image, reference: Reference) -> Pulled:
+        tagged = not (self._by_digest or reference.digest)
+        return Pulled(image.id, str(reference), image.bytes, time.time(), tagged)
 
     def _make_room(self, newest: str) -> None:
         """Remove what was pulled for jobs, the longest unused first, until the rest fits."""
@@ -209,60 +225,54 @@ class Images:
                 return
             if image.id == newest or self._in_use.get(image.id):
                 continue
-            if self._remove(image.reference):
+            if self._remove(image):
                 self._pulled.forget(image.id)
                 total -= image.bytes
 
-    def _remove(self, name: str) -> bool:
-        """Take an image's name away; without another name it goes. Return whether it is gone."""
+    def _remove(self, image: Pulled) -> bool:
+        """Remove an image, unless its owner named it; return whether it is ours no more."""
+        told = self._inspect(image.id)
+        if told is None or _tags(told) - ({image.reference} if image.tagged else set()):
+            return True
         try:
-            self._api.call("DELETE", f"/images/{name}", force=0)
+            self._api.call("DELETE", f"/images/{image.id}", force=0)
         except EngineRefusal as refusal:
             return refusal.status == _NOT_THERE
         return True
 
 
-class _Progress:
-    """Adds up what a pull tells of its layers."""
-
-    def __init__(self, reference: Reference, note: Note) -> None:
-        self._reference = reference
-        self._note = note
-        self._layers: dict[str, tuple[int, int]] = {}
-        self._told = float("-inf")
-
-    @property
-    def total(self) -> int:
-        """Bytes of all layers known so far, as they are sent."""
-        return sum(total for _, total in self._layers.values())
-
-    def add(self, told: dict[str, Any]) -> int:
-        detail = told.get("progressDetail") or {}
-        if told.get("status") == "Downloading" and detail.get("total"):
-            now, total = int(detail.get("current", 0)), int(detail["total"])
-            self._layers[str(told.get("id"))] = (now, total)
-        if time.monotonic() - self._told >= PROGRESS_S:
-            self._told = time.monotonic()
-            done = sum(now for now, _ in self._layers.values())
-            shown = f"{shown_bytes(done)} of {shown_bytes(self.total)} or more"
-            self._note(f"Pulling image {self._reference}: {shown}.")
-        return self.total
-
-
-def _unpullable(reference: Reference, words: str) -> JobRefused:
-    if "no space left" in words.lower():
-        told = f"The container engine has no space left for image {reference}; make room."
-        return JobRefused(told)
-    return JobRefused(f"The image {reference} can't be pulled ({line(words, 300)}).")
-
-
-def _image(told: dict[str, Any]) -> Image:
+def _image(told: dict[str, Any], reference: Reference) -> Image:
     settings = told.get("Config") or {}
-    digests = told.get("RepoDigests") or []
     return Image(
         id=str(told["Id"]),
-        digest=str(digests[0] if digests else told["Id"]),
+        digest=_digest(told, reference),
         bytes=int(told.get("Size") or 0),
         entrypoint=bool(settings.get("Entrypoint")),
         volumes=tuple(settings.get("Volumes") or ()),
     )
+
+
+def _tags(told: dict[str, Any]) -> set[str]:
+    return _whole(told.get("RepoTags"))
+
+
+def _names(told: dict[str, Any]) -> set[str]:
+    return _tags(told) | _whole(told.get("RepoDigests"))
+
+
+def _whole(names: list[Any] | None) -> set[str]:
+    """Return names as this module writes them; an engine writes <none> for none."""
+    found = set()
+    for name in map(str, names or []):
+        with contextlib.suppress(JobSpecError):
+            found.add(str(parse(name)))
+    return found
+
+
+def _digest(told: dict[str, Any], reference: Reference) -> str:
+    """Return an image's digest by the name asked for: its other names are its owner's secret."""
+    for digest in map(str, told.get("RepoDigests") or []):
+        with contextlib.suppress(JobSpecError):
+            if parse(digest).name == reference.name:
+                return digest
+    return str(told["Id"])

@@ -7,7 +7,7 @@ import re
 import sys
 from dataclasses import dataclass
 
-from node3nb.containers.references import LIBRARY, Reference, parse
+from node3nb.containers.references import LIBRARY, Reference, host_of_policy, parse
 from node3nb.errors import ConfigError, JobSpecError
 from node3nb.jobs import GIB
 
@@ -46,7 +46,8 @@ class ContainerPolicy:
     #: Registries images may not be pulled from, whatever the list above says.
     denied_registries: tuple[str, ...] = ()
     #: Images of the owner's that jobs may use, as patterns; others here are not shown to jobs.
-    own_images: tuple[str, ...] = (f"{LIBRARY}*",)
+    #: Not all official names: `docker build -t payroll .` makes a docker.io/library/payroll.
+    own_images: tuple[str, ...] = (_PLAIN,)
     #: Largest image that is pulled, in bytes.
     max_image_bytes: int = 16 * GIB
     #: Bytes on disk for the images pulled for jobs, all together.
@@ -78,7 +79,7 @@ class ContainerPolicy:
         host = reference.registry
         if not self.pull:
             return f"image {reference} is not here, and pulling is off."
-        if _matches(host, self.denied_registries) or not _matches(host, self.registries):
+        if _is_among(host, self.denied_registries) or not _is_among(host, self.registries):
             return f"image {reference} is not here, and registry {host} is not allowed."
         return ""
 
@@ -93,6 +94,10 @@ def is_plain_python(image: str) -> bool:
         return not image or parse(image).name == _PLAIN
     except JobSpecError:
         return False
+
+
+def _is_among(host: str, patterns: tuple[str, ...]) -> bool:
+    return _matches(host_of_policy(host), tuple(map(host_of_policy, patterns)))
 
 
 def _matches(text: str, patterns: tuple[str, ...]) -> bool:

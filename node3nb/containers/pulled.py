@@ -5,7 +5,8 @@ from __future__ import annotations
 import json
 import os
 import tempfile
-from dataclasses import asdict, dataclass
+import time
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +23,8 @@ class Pulled:
     bytes: int
     #: When a job last used it, in seconds since the epoch.
     used_at: float
+    #: Whether its pull wrote that name as a tag.
+    tagged: bool = True
 
 
 class PulledImages:
@@ -49,6 +52,12 @@ class PulledImages:
                 continue
         return sorted(found, key=lambda each: each.used_at)
 
+    def note_use(self, image_id: str) -> None:
+        """Remember that a job uses an image now, if it was pulled for one."""
+        known = self.find(image_id)
+        if known is not None:
+            self.note(replace(known, used_at=time.time()))
+
     def note(self, image: Pulled) -> None:
         """Remember an image, or its latest use."""
         self._write([each for each in self.all() if each.id != image.id] + [image])
@@ -56,6 +65,10 @@ class PulledImages:
     def forget(self, image_id: str) -> None:
         """Strike out an image."""
         self._write([each for each in self.all() if each.id != image_id])
+
+    def named(self, reference: str) -> Pulled | None:
+        """Return the image that was pulled by a name."""
+        return next((each for each in self.all() if each.reference == reference), None)
 
     def find(self, image_id: str) -> Pulled | None:
         """Return an image by its id, if it was pulled for a job."""

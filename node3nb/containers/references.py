@@ -13,7 +13,13 @@ from node3nb.job_checks import printable
 
 #: What a name without a registry means, and where the official images are there.
 DOCKER_HUB, LIBRARY = "docker.io", "docker.io/library/"
-_ALIASES = {"index.docker.io": DOCKER_HUB, "registry-1.docker.io": DOCKER_HUB}
+_ALIASES = {
+    "index.docker.io": DOCKER_HUB,
+    "registry-1.docker.io": DOCKER_HUB,
+    "registry.hub.docker.com": DOCKER_HUB,
+}
+#: The port of every registry that names none.
+_USUAL_PORT = re.compile(r":0*443\Z")
 #: Tag of a name without one.
 LATEST = "latest"
 #: Longest name without tag and digest, in characters.
@@ -76,6 +82,12 @@ def parse(text: str) -> Reference:
         path = f"library/{path}"
     tag = found["tag"] or ("" if found["digest"] else LATEST)
     return Reference(registry, path, tag, found["digest"] or "")
+
+
+def host_of_policy(host: str) -> str:
+    """Return one spelling for all that reach the same registry; patterns of hosts have it too."""
+    plain = _USUAL_PORT.sub("", host.lower())
+    return _ALIASES.get(plain, plain)
 
 
 def _is_host(first: str) -> bool:

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import os
 import threading
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from containers.conftest import POLICY
-from support import small_registry
+from containers.conftest import POLICY, forget_images, names, policy, take
 from support.engines import LOCAL, PLAIN, EngineProcess
 from support.native_jobs import Bench
 from support.small_registry import Registry
@@ -25,35 +23,10 @@ from node3nb.files import workspace
 from node3nb.jobs import MIB, ExitReason, JobSpec, Requirements
 
 
-@pytest.fixture(scope="module")
-def registry() -> Iterator[Registry]:
-    with small_registry.serving() as running:
-        for name, size in (("one", MIB), ("two", MIB), ("three", MIB), ("large", 8 * MIB)):
-            running.add(name, "1", os.urandom(size))
-        yield running
-
-
-@pytest.fixture
-def room(tmp_path: Path) -> PulledImages:
-    return PulledImages(tmp_path / "images.json", "engine")
-
-
 @pytest.fixture(autouse=True)
 def _none_of_the_registrys(dockerd: EngineProcess, registry: Registry) -> Iterator[None]:
     yield
-    for image in dockerd.api.call("GET", "/images/json", all=1):
-        if any(registry.host in tag for tag in image.get("RepoTags") or []):
-            dockerd.api.call("DELETE", f"/images/{image['Id']}", force=1)
-
-
-def policy(registry: Registry, **choices: object) -> ContainerPolicy:
-    return ContainerPolicy(registries=(registry.host,), **choices)  # type: ignore[arg-type]
-
-
-def take(images: Images, name: str, notes: list[str] | None = None) -> str:
-    note = [] if notes is None else notes
-    with images.held(name, threading.Event(), note.append) as image:
-        return image.digest
+    forget_images(dockerd, registry)
 
 
 def test_pulled_with_progress_and_named_by_digest(
@@ -121,8 +94,7 @@ def test_too_large(dockerd: EngineProcess, registry: Registry, room: PulledImage
     with pytest.raises(JobRefused, match="allowed here"):
         take(images, f"{registry.host}/large:1")
     assert room.all() == []
-    tags = [tag for each in dockerd.api.call("GET", "/images/json") for tag in each["RepoTags"]]
-    assert f"{registry.host}/large:1" not in tags
+    assert not any(registry.host in name for name in names(dockerd))
 
 
 def test_cancelled_while_it_is_pulled(
@@ -147,12 +119,12 @@ def test_longest_unused_goes_first_and_never_the_owners(
         take(images, f"{registry.host}/two:1")
         assert len(room.all()) == 2, "one is in use, two is the newest"
     take(images, f"{registry.host}/large:1")
-    names = {each.reference.partition("/")[2] for each in room.all()}
-    assert names == {"large:1"}
-    tags = [tag for each in dockerd.api.call("GET", "/images/json") for tag in each["RepoTags"]]
-    assert f"{registry.host}/three:1" in tags, "the owner's own stays"
-    assert f"{registry.host}/one:1" not in tags
-    assert PLAIN in tags
+    assert {each.reference.partition("/")[2] for each in room.all()} == {"large:1"}
+    left = {name.partition("@")[0] for name in names(dockerd)}
+    assert f"{registry.host}/three:1" in left, "the owner's own stays"
+    assert f"{registry.host}/large" in left
+    assert not {f"{registry.host}/one", f"{registry.host}/two"} & left
+    assert PLAIN in left
 
 
 def test_owners_images_are_not_shown_to_jobs(dockerd: EngineProcess, room: PulledImages) -> None:
