@@ -104,6 +104,14 @@ def test_hosts_names_come_with_its_network(run: Run) -> None:
     assert run("cat", "/etc/hosts").stdout != there
 
 
+def test_hosts_network_for_many_jobs_after_one_another(run: Run) -> None:
+    """The files a job has in the place of the host's go with it: there is room for the next's."""
+    wanted = Requirements(network=Network.HOST)
+    for _ in range(60):
+        result = run("true", requirements=wanted)
+        assert result.ok, result
+
+
 def test_warm_python_is_renewed(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     """All jobs of one share its hash seed: more jobs than one may bear show two."""
     monkeypatch.setattr(supervisor_client, "PROGRAM", YOUNG_WARM)

@@ -88,3 +88,4 @@ def _cover(path: str, text: str) -> None:
         file.write(text)
     os.chmod(name, 0o444)
     mounts.bind(name, path, writable=False)
+    os.unlink(name)  # its memory is all sandboxes' until its last mount goes

@@ -21,6 +21,9 @@ from node3nb.supervisor.sandbox.setup import HIDDEN, INNER_UID, MOUNTED, SHM, TM
 SITE = "/tmp"  # noqa: S108 - covered by a mount of our own
 #: Bytes and files of the root itself, which holds directories, links and four small files.
 ROOT_BYTES, ROOT_FILES = 1 << 20, 4096
+#: Most bytes of the files that sandboxes have for themselves, a page each: five for every job that
+#: has the host's network, as long as it runs.
+HIDDEN_BYTES = 16 << 20
 #: The user that owns what nobody here does (nobody(5) of systemd).
 NOBODY = 65534
 #: What is written in place of the host's own, which names its users and itself.
@@ -171,7 +174,7 @@ def place(path: str, *, directory: bool) -> None:
 
 def _hide(sources: dict[str, int]) -> None:
     """Keep what is still needed on one mount, which goes with all that is on it."""
-    mounts.mount_tmpfs(SITE + HIDDEN, mode=0o700, bytes=ROOT_BYTES, inodes=ROOT_FILES)
+    mounts.mount_tmpfs(SITE + HIDDEN, mode=0o700, bytes=HIDDEN_BYTES, inodes=ROOT_FILES)
     for name, fd in sources.items():
         path = f"{SITE}{HIDDEN}/{name}"
         place(path, directory=stat.S_ISDIR(os.fstat(fd).st_mode))
