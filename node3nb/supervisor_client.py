@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import os
 import queue
+import signal
 import socket
 import subprocess
 import sys
@@ -14,6 +15,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from node3nb.errors import ExecutorError, SupervisorLost
+from node3nb.supervisor import proc
 from node3nb.supervisor.containers.orders import ContainerOrder
 from node3nb.supervisor.frames import Frame, FrameReader, encode
 from node3nb.supervisor.orders import Order
@@ -133,13 +135,26 @@ class SupervisorClient:
         """End the supervisor and with it every job, and wait until they are gone."""
         with contextlib.suppress(OSError):
             self._socket.shutdown(socket.SHUT_WR)
-        try:
-            self._process.wait(CLOSE_S)
-        except subprocess.TimeoutExpired:
-            self._process.kill()
-            self._process.wait()
+        if not self._ended() and self._kill_below_guard():
+            self._ended()
+        self._process.kill()
+        self._process.wait()
         self._lost.wait(CLOSE_S)
         self._socket.close()
+
+    def _ended(self) -> bool:
+        """Wait for the end of our child; return whether it came in time."""
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            self._process.wait(CLOSE_S)
+        return self._process.returncode is not None
+
+    def _kill_below_guard(self) -> bool:
+        """Kill a supervisor that was stopped, so that its guard ends what it leaves."""
+        below = proc.children(self._process.pid) if proc.MOUNTED else []
+        for pid in below:
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGKILL)
+        return bool(below)
 
     def _await_ready(self) -> Frame:
         try:

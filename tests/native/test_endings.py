@@ -18,6 +18,7 @@ from support.native_jobs import (
 )
 from support.native_levels import at, once
 
+from node3nb import supervisor_client
 from node3nb.errors import SupervisorLost
 from node3nb.jobs import ExitReason, Isolation, JobState
 from node3nb.supervisor_client import SupervisorClient
@@ -155,6 +156,19 @@ def test_next_supervisor_ends_what_is_left_of_one_that_was_killed_with_all_aroun
         assert job.trace.living() == []
 
 
+def test_close_ends_a_supervisor_that_was_stopped(
+    own_bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(supervisor_client, "CLOSE_S", 0.3)
+    client = own_bench.executor._client  # type: ignore[attr-defined]
+    with own_bench.started_program("daemons.py", "leaves", "stay") as job:
+        job.await_line("ready")
+        os.kill(client.pid, signal.SIGSTOP)
+        own_bench.executor.close()
+        _assert_lost(job)
+    assert not psutil.pid_exists(client.pid)
+
+
 def _kill_and_see(bench: Bench, victims: Callable[[SupervisorClient, int], list[int]]) -> None:
     with bench.started_program("daemons.py", "leaves", "stay") as job:
         job.await_line("ready")
@@ -172,10 +186,15 @@ def _above(pid: int, top: int) -> list[int]:
 
 
 def _kill(pids: list[int]) -> None:
-    """Kill processes before any of them can notice the end of another."""
-    for number in (signal.SIGSTOP, signal.SIGKILL):
-        for pid in pids:
-            os.kill(pid, number)
+    """Kill processes before any of them can notice the end of another.
+
+    Given from the lowest up; they are stopped from above, since who is above kills who is stopped.
+    """
+    for pid in reversed(pids):
+        os.kill(pid, signal.SIGSTOP)
+        wait_until(lambda pid=pid: _stopped(pid))  # type: ignore[misc]
+    for pid in pids:
+        os.kill(pid, signal.SIGKILL)
 
 
 def _assert_lost(*jobs: Started) -> None:
