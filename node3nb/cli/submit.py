@@ -14,6 +14,7 @@ from node3nb.errors import ConfigError
 from node3nb.jobs import JobResult
 from node3nb.marketplace import consumer
 from node3nb.marketplace.client import MarketplaceClient
+from node3nb.marketplace.protocol import JobView
 from node3nb.sample_jobs import load_job
 
 
@@ -33,11 +34,25 @@ def submit(args: argparse.Namespace) -> int:
     job, input_path = _job(args.spec)
     if args.output:
         _check_empty(args.output)
-    job_id = consumer.submit(client, job, input_path)
-    if not (args.wait or args.output):
+    job_id, view = _ended(client, job, input_path, waits=bool(args.wait or args.output))
+    if view is None:
         _tell(args, {"job_id": job_id}, job_id)
         return 0
-    return _finish(args, client, job_id)
+    return _finish(args, client, view)
+
+
+def _ended(
+    client: MarketplaceClient, job: dict[str, Any], input_path: Path | None, *, waits: bool
+) -> tuple[str, JobView | None]:
+    """Submit a job and wait for it if asked to; an interrupt tells what becomes of the job."""
+    told = "if the marketplace has the job by now, it goes on"
+    try:
+        job_id = consumer.submit(client, job, input_path)
+        told = f"job {job_id} goes on; only the waiting has ended"
+        return job_id, consumer.wait(client, job_id) if waits else None
+    except KeyboardInterrupt:
+        sys.stderr.write(f"node3nb: {told}.\n")
+        raise
 
 
 def _check_empty(directory: Path) -> None:
@@ -46,16 +61,12 @@ def _check_empty(directory: Path) -> None:
         raise ConfigError(f"output: {directory} is no empty directory; name a new one.")
 
 
-def _finish(args: argparse.Namespace, client: MarketplaceClient, job_id: str) -> int:
-    try:
-        result = consumer.result_of(consumer.wait(client, job_id))
-    except KeyboardInterrupt:
-        sys.stderr.write(f"node3nb: job {job_id} goes on; only the waiting has ended.\n")
-        raise
+def _finish(args: argparse.Namespace, client: MarketplaceClient, view: JobView) -> int:
+    result = consumer.result_of(view)
     _tell(args, result.to_dict(), result.stdout.rstrip("\n"))
     _explain(args, result)
     if args.output:
-        consumer.fetch_outputs(client, job_id, args.output)
+        consumer.fetch_outputs(client, view.job_id, args.output)
     return options.exit_status(result)
 
 

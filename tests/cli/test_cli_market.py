@@ -12,11 +12,12 @@ from typing import Any
 
 import psutil
 import pytest
-from cli.cli_parts import BOUND_S, answered, begun, complaint, eventually, node3nb
+from cli.cli_parts import BOUND_S, answered, begun, complaint, eventually, given_here, node3nb
 from cli.conftest import Market
 
 from node3nb import config, control
 from node3nb.errors import NotRunning
+from node3nb.marketplace.client import MarketplaceClient
 
 Mistake = Callable[[list[str]], str]
 SLEEPS = ["python", "-c", "import time; print('begun', flush=True); time.sleep(600)"]
@@ -97,8 +98,27 @@ def test_an_interrupted_wait_leaves_the_job(market: Market, tmp_path: Path) -> N
         waiting.send_signal(signal.SIGINT)
         assert waiting.wait(BOUND_S) == 130
         assert waiting.stderr is not None
-        eventually(lambda: "goes on" in waiting.stderr.read())
+        assert "goes on" in waiting.stderr.read()
     assert market.client.jobs()[0].status == "available"
+
+
+def test_an_interrupted_submission_tells_that_the_job_may_be_there(
+    market: Market,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    heard = MarketplaceClient.submit
+
+    def interrupted(*arguments: Any) -> str:
+        heard(*arguments)
+        raise KeyboardInterrupt  # before its answer is read
+
+    monkeypatch.setattr(MarketplaceClient, "submit", interrupted)
+    where = ["--marketplace", market.url, "--keys", str(market.keys_file)]
+    assert given_here(["submit", str(spec(tmp_path, command=["true"])), *where, "--wait"]) == 130
+    assert "goes on" in capsys.readouterr().err
+    assert len(market.client.jobs()) == 1
 
 
 @pytest.mark.parametrize(
