@@ -90,9 +90,13 @@ def test_cancel_of_nobody(bench: Bench) -> None:
 @pytest.mark.parametrize("group", ["", "group"])
 def test_job_that_kills_its_keeper(bench: Bench, group: str) -> None:
     """The one job is lost, its daemon gone; the others don't notice."""
-    with bench.started_program("stubborn.py", "polite") as other:
+    with bench.started_program("stubborn.py", "polite", limits=LONG_GRACE) as other:
         other.await_line("ready")
-        result = bench.program("keeper_attacks.py", "SIGKILL", group)
+        with bench.started_program("keeper_attacks.py", "SIGKILL", group, "known") as job:
+            wait_until(job.listener.running.is_set)
+            (job.workspace.job / "known").touch()
+            result = job.result()
+            assert job.trace.living() == []
         assert result.reason is ExitReason.LOST
         assert "SIGKILL" in result.message
         assert result.started_at is not None
