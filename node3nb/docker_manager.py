@@ -193,7 +193,7 @@ class DockerManager:
                 pulled = PulledImages(config.pulled_images_file(), engine.identity)
                 api = EngineAPI(engine.socket)
                 self._images[engine.socket] = Images(
-                    api, self._policy, pulled, by_digest=engine.pulls_by_digest
+                    api, self._policy, pulled, by_digest=engine.pulls_by_digest, disk=engine.disk
                 )
             return self._images[engine.socket]
 

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import os
 import platform
 import re
 import sys
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 from node3nb.containers.sources.candidate import Candidate
@@ -37,6 +39,8 @@ class Engine:
     version: str
     #: Where its data is, as it says itself: the same for as long as that stays.
     identity: str
+    #: The directory of its data, as it sees it; empty is unknown.
+    data: str
     #: Whether it runs without root: its user 0 is the owner.
     rootless: bool
     #: Version of the kernel's control groups it uses; 0 is unknown.
@@ -63,6 +67,11 @@ class Engine:
     def pulls_by_digest(self) -> bool:
         """Whether it asks a registry for a digest; Podman serves no `/distribution`."""
         return self.kind == "docker"
+
+    @property
+    def disk(self) -> Path | None:
+        """A directory on the disk of its images; None where that is another machine's."""
+        return Path(self.data) if self.same_kernel and os.path.isdir(self.data) else None
 
     def facts(self) -> dict[str, Any]:
         """Return what the doctor shows, as plain data."""
@@ -139,6 +148,7 @@ def _described(candidate: Candidate, version: dict[str, Any], info: dict[str, An
         kind=kind,
         version=str(version.get("Version", "")),
         identity=f"{kind}:{info.get('Name', '')}:{info.get('DockerRootDir', '')}",
+        data=str(info.get("DockerRootDir") or ""),
         rootless=_is_rootless(info),
         cgroup_version=int(group or 0),
         storage_driver=str(info.get("Driver", "")),

@@ -7,13 +7,14 @@ import threading
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 from node3nb.containers.policy import ContainerPolicy
 from node3nb.containers.pull import Note, Pull
 from node3nb.containers.pulled import Pulled, PulledImages
 from node3nb.containers.references import Reference, parse
-from node3nb.errors import JobRefused, JobSpecError
+from node3nb.errors import JobRefused, JobSpecError, TransferCancelled
 from node3nb.supervisor.containers.engine_api import EngineAPI, EngineRefusal
 
 #: Seconds for which an image that could not be had is not tried again.
@@ -51,6 +52,8 @@ class Images:
         What was pulled for jobs.
     by_digest
         Whether the engine pulls by digest, so that no name of the owner's changes its meaning.
+    disk
+        A directory on the disk of its images; None where that can't be seen.
     """
 
     def __init__(
@@ -60,11 +63,13 @@ class Images:
         pulled: PulledImages,
         *,
         by_digest: bool = True,
+        disk: Path | None = None,
     ) -> None:
         self._api = api
         self._policy = policy
         self._pulled = pulled
         self._by_digest = by_digest
+        self._disk = disk
         self._public: dict[str, str] = {}
         self._pulling = threading.Lock()
         self._in_use: dict[str, int] = {}
@@ -190,21 +195,31 @@ class Images:
         note: Note,
     ) -> Image:
         """Return what came, unless it is too large as it lies on the disk."""
-        pull = Pull(self._api, reference, self._policy.max_image_bytes)
+        pull = Pull(self._api, reference, self._policy.max_image_bytes, self._disk)
         wanted = pull.digest() if self._by_digest else reference.wanted
-        pull.receive(wanted, cancelled, note)
         name = f"{reference.name}@{wanted}" if self._by_digest else str(reference)
+        try:
+            pull.receive(wanted, cancelled, note)
+        except (JobRefused, TransferCancelled):
+            self._discard(self._look(name, reference), reference, before)
+            raise
         image = self._look(name, reference)
         if image is None:
             raise JobRefused(f"The image {reference} was pulled and is not here.")
         if image.id in before:
             self._unname(name, before[image.id])
         if image.bytes > self._policy.max_image_bytes:
-            if image.id not in before:
-                self._remove(self._noted(image, reference))
+            self._discard(image, reference, before)
             raise pull.too_large(image.bytes)
         self._public[str(reference)] = image.id
         return image
+
+    def _discard(
+        self, image: Image | None, reference: Reference, before: dict[str, set[str]]
+    ) -> None:
+        """Remove what a pull that is refused brought here."""
+        if image is not None and image.id not in before:
+            self._remove(self._noted(image, reference))
 
     def _unname(self, name: str, before: set[str]) -> None:
         """Take back the name a pull gave to an image that was here by others."""

@@ -5,13 +5,15 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
+from node3nb.containers.pull_watch import PullWatch
 from node3nb.containers.references import Reference
 from node3nb.errors import JobRefused, TransferCancelled
 from node3nb.inert_text import line
 from node3nb.sizes import shown_bytes
-from node3nb.supervisor.containers.engine_api import EngineAPI, EngineRefusal
+from node3nb.supervisor.containers.engine_api import EngineAPI, EngineGone, EngineRefusal
 
 #: Longest silence of a pull, in seconds.
 SILENCE_S = 120.0
@@ -30,13 +32,18 @@ class Pull:
     reference
         The image.
     most_bytes
-        Largest size, as it is sent.
+        Largest size, as it is sent and on the disk.
+    disk
+        A directory on the engine's disk; None where that can't be seen.
     """
 
-    def __init__(self, api: EngineAPI, reference: Reference, most_bytes: int) -> None:
+    def __init__(
+        self, api: EngineAPI, reference: Reference, most_bytes: int, disk: Path | None
+    ) -> None:
         self._api = api
         self._reference = reference
         self._most_bytes = most_bytes
+        self._disk = disk
 
     def digest(self) -> str:
         """Return the digest that the registry has for the name now.
@@ -67,17 +74,28 @@ class Pull:
             The job was cancelled meanwhile.
         """
         progress = _Progress(self._reference, note)
+        with PullWatch(self._disk, self._most_bytes, lambda: progress.total, cancelled) as watch:
+            try:
+                self._follow(wanted, progress, watch)
+            except EngineGone:
+                if not (watch.too_much or cancelled.is_set()):
+                    raise
+        if cancelled.is_set():
+            raise TransferCancelled
+        if watch.too_much:
+            raise self._refusal("takes too much of the disk")
+
+    def _follow(self, wanted: str, progress: _Progress, watch: PullWatch) -> None:
         stream = self._api.stream(
             "POST",
             "/images/create",
+            opened=watch.attend,
             timeout_s=SILENCE_S,
             fromImage=self._reference.name,
             tag=wanted,
         )
         try:
             for told in stream:
-                if cancelled.is_set():
-                    raise TransferCancelled
                 if words := told.get("error"):
                     raise self._impossible(str(words))
                 if progress.add(told) > self._most_bytes:
@@ -89,10 +107,11 @@ class Pull:
 
     def too_large(self, size: int) -> JobRefused:
         """Return the refusal of an image of at least so many bytes."""
-        most, told = shown_bytes(self._most_bytes), shown_bytes(size)
-        return JobRefused(
-            f"The image {self._reference} has {told} or more; {most} are allowed here."
-        )
+        return self._refusal(f"has {shown_bytes(size)} or more")
+
+    def _refusal(self, what: str) -> JobRefused:
+        most = shown_bytes(self._most_bytes)
+        return JobRefused(f"The image {self._reference} {what}; {most} are allowed here.")
 
     def _impossible(self, words: str) -> JobRefused:
         if "no space left" in words.lower():

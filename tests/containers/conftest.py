@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import contextlib
 import os
+import subprocess
+import tempfile
 import threading
 from collections.abc import Iterator
 from pathlib import Path
@@ -82,3 +84,16 @@ def forget_images(engine: EngineProcess, registry: Registry) -> None:
     for name in (name for name in names(engine) if registry.host in name):
         with contextlib.suppress(EngineRefusal):  # a digest goes with the last tag beside it
             engine.api.call("DELETE", f"/images/{name}", force=1)
+
+
+@contextlib.contextmanager
+def small_disk(size: str) -> Iterator[Path]:
+    """Give a directory on a file system of its own, by a short path."""
+    place = Path(tempfile.mkdtemp(prefix="n3e-"))
+    mount = ["mount", "-t", "tmpfs", "-o", f"size={size}", "tmpfs", str(place)]
+    subprocess.run(mount, check=True, timeout=30)
+    try:
+        yield place
+    finally:
+        subprocess.run(["umount", "-l", str(place)], check=False, timeout=30)
+        place.rmdir()

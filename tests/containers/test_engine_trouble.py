@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from containers.conftest import POLICY
+from containers.conftest import POLICY, small_disk
 from support import engines, needs
 from support.engines import PLAIN, Dockerd, EngineProcess
 from support.native_jobs import Bench, wait_until
@@ -105,17 +105,10 @@ def test_fresh_for_less_than_promised() -> None:
 
 def test_no_space_for_an_image(image_room: Path) -> None:
     """A real dockerd on a small file system: what it says of its full disk is passed on."""
-    room = Path(engines.tempfile.mkdtemp(prefix="n3e-"))
-    subprocess.run(
-        ["mount", "-t", "tmpfs", "-o", "size=48m", "tmpfs", str(room)], check=True, timeout=30
-    )
-    try:
-        with Dockerd(image_room, room) as small:
-            with pytest.raises(subprocess.CalledProcessError) as failed:
-                small.load(small.tar, PLAIN)
-            assert b"no space left" in failed.value.stderr
-    finally:
-        subprocess.run(["umount", "-l", str(room)], check=False, timeout=30)
+    with small_disk("48m") as room, Dockerd(image_room, room) as small:
+        with pytest.raises(subprocess.CalledProcessError) as failed:
+            small.load(small.tar, PLAIN)
+        assert b"no space left" in failed.value.stderr
 
 
 def test_many_ask_at_once(engine: EngineProcess, manager: DockerManager) -> None:

@@ -27,7 +27,7 @@ from node3nb.supervisor.containers import hardened
 from node3nb.supervisor.containers.hardened import Places
 
 ANY_ENGINE = Engine(
-    source="", socket="", kind="docker", version="", identity="", rootless=False,
+    source="", socket="", kind="docker", version="", identity="", data="", rootless=False,
     cgroup_version=2, storage_driver="", gpu_runtimes=(), seccomp=True, selinux=False,
     init=True, same_kernel=True,
 )  # fmt: skip

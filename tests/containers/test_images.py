@@ -2,19 +2,22 @@
 
 from __future__ import annotations
 
+import concurrent.futures
+import os
 import threading
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from containers.conftest import POLICY, forget_images, names, policy, take
-from support.engines import LOCAL, PLAIN, EngineProcess
-from support.native_jobs import Bench
+from containers.conftest import POLICY, forget_images, names, policy, small_disk, take
+from support.engines import LOCAL, PLAIN, Dockerd, EngineProcess
+from support.native_jobs import Bench, wait_until
 from support.small_registry import Registry
 
 from node3nb import DockerManager
 from node3nb.containers.images import Images
 from node3nb.containers.policy import ContainerPolicy, is_plain_python
+from node3nb.containers.pull import SILENCE_S
 from node3nb.containers.pulled import PulledImages
 from node3nb.containers.references import parse
 from node3nb.errors import ConfigError, JobRefused, JobSpecError, TransferCancelled
@@ -108,6 +111,55 @@ def test_cancelled_while_it_is_pulled(
         images.held(f"{registry.host}/three:1", cancelled, lambda _: None),
     ):
         pass
+
+
+def test_cancelled_while_nothing_comes(
+    dockerd: EngineProcess, registry: Registry, room: PulledImages
+) -> None:
+    registry.add("slow", "1", os.urandom(1000))
+    released, cancelled = registry.withhold("slow", "1"), threading.Event()
+    images = Images(dockerd.api, policy(registry), room)
+
+    def pull() -> None:
+        with images.held(f"{registry.host}/slow:1", cancelled, lambda _: None):
+            pass
+
+    with concurrent.futures.ThreadPoolExecutor(1) as one:
+        going = one.submit(pull)
+        try:
+            wait_until(lambda: any("/slow/blobs/" in path for path in registry.asked))
+            cancelled.set()
+            told = going.exception(SILENCE_S / 4)
+        finally:
+            released.set()
+    assert isinstance(told, TransferCancelled)
+
+
+def test_small_as_it_is_sent_and_large_on_the_disk(
+    registry: Registry, image_room: Path, room: PulledImages
+) -> None:
+    """A layer unpacks to a thousand times its size while the next is still awaited.
+
+    The disk is the engine's alone, so that nobody else's files are taken for the image's.
+    """
+    registry.add("bomb", "1", bytes(256 * MIB), os.urandom(1000))
+    released = registry.withhold("bomb", "1")
+    with (
+        small_disk("600m") as place,
+        Dockerd(image_room, place) as engine,
+        concurrent.futures.ThreadPoolExecutor(1) as one,
+    ):
+        choices = policy(registry, max_image_bytes=16 * MIB)
+        images = Images(engine.api, choices, room, disk=place / "data")
+        pull = one.submit(take, images, f"{registry.host}/bomb:1")
+        try:
+            told = pull.exception(SILENCE_S / 4)
+        finally:
+            released.set()
+        assert isinstance(told, JobRefused)
+        assert "takes too much of the disk" in str(told)
+        assert names(engine) == {}
+        assert room.all() == []
 
 
 def test_longest_unused_goes_first_and_never_the_owners(

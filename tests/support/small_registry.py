@@ -13,30 +13,37 @@ from contextlib import contextmanager, suppress
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 _MANIFEST = "application/vnd.docker.distribution.manifest.v2+json"
+#: Longest time a blob is held back, in seconds.
+_WITHHELD_S = 60.0
 
 
 class Registry:
-    """Images by name, each of one layer with a file of so many bytes."""
+    """Images by name, each of layers with a file of so many bytes."""
 
     def __init__(self) -> None:
         self._blobs: dict[str, bytes] = {}
         self._manifests: dict[str, bytes] = {}
         self.asked: list[str] = []
         self.authorized: list[str] = []
+        #: Blobs that are not sent as long as their event is not set.
+        self.withheld: dict[str, threading.Event] = {}
         self.server = ThreadingHTTPServer(("127.0.0.1", 0), self._handler())
 
     @property
     def host(self) -> str:
         return f"127.0.0.1:{self.server.server_port}"
 
-    def add(self, name: str, tag: str, content: bytes) -> str:
-        """Offer an image and return its digest."""
-        layer = _layer(content)
+    def add(self, name: str, tag: str, *contents: bytes) -> str:
+        """Offer an image with a layer for each content and return its digest."""
+        layers = [_layer(content) for content in contents]
         settings = {
             "architecture": "amd64",
             "os": "linux",
             "config": {"Cmd": ["/file"]},
-            "rootfs": {"type": "layers", "diff_ids": [_digest(gzip.decompress(layer))]},
+            "rootfs": {
+                "type": "layers",
+                "diff_ids": [_digest(gzip.decompress(layer)) for layer in layers],
+            },
         }
         config = json.dumps(settings).encode()
         manifest = json.dumps(
@@ -44,7 +51,10 @@ class Registry:
                 "schemaVersion": 2,
                 "mediaType": _MANIFEST,
                 "config": self._blob(config, "application/vnd.docker.container.image.v1+json"),
-                "layers": [self._blob(layer, "application/vnd.docker.image.rootfs.diff.tar.gzip")],
+                "layers": [
+                    self._blob(layer, "application/vnd.docker.image.rootfs.diff.tar.gzip")
+                    for layer in layers
+                ],
             }
         ).encode()
         digest = _digest(manifest)
@@ -72,6 +82,7 @@ class Registry:
                     self.send_header("Docker-Content-Digest", _digest(body))
                 self.end_headers()
                 if self.command == "GET":
+                    registry._wait(self.path)
                     with suppress(ConnectionError):  # an engine hangs up on what is too large
                         self.wfile.write(body)
 
@@ -81,6 +92,17 @@ class Registry:
                 return
 
         return Handler
+
+    def withhold(self, name: str, tag: str) -> threading.Event:
+        """Hold back an image's last layer until the event that is returned."""
+        manifest = json.loads(self._manifests[f"{name}/{tag}"])
+        event = self.withheld[manifest["layers"][-1]["digest"]] = threading.Event()
+        return event
+
+    def _wait(self, path: str) -> None:
+        event = self.withheld.get(path.rpartition("/")[2])
+        if event is not None:
+            event.wait(_WITHHELD_S)
 
     def _found(self, path: str) -> tuple[str, bytes | None]:
         if path == "/v2/":

@@ -8,7 +8,7 @@ from __future__ import annotations
 import http.client
 import json
 import socket
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 from urllib.parse import urlencode
 
@@ -92,12 +92,20 @@ class EngineAPI:
         return _decoded(data)
 
     def stream(
-        self, method: str, path: str, *, timeout_s: float = CALL_S, **query: object
+        self,
+        method: str,
+        path: str,
+        *,
+        opened: Callable[[socket.socket], None] = lambda _: None,
+        timeout_s: float = CALL_S,
+        **query: object,
     ) -> Iterator[dict[str, Any]]:
         """Yield the JSON objects of an answer that goes on; leaving it hangs up.
 
         Parameters
         ----------
+        opened
+            Told its connection, so that another thread may shut it down.
         timeout_s
             Longest silence between two of them, in seconds.
 
@@ -107,7 +115,7 @@ class EngineAPI:
             As `call`.
         """
         try:
-            with self._open(method, path, None, timeout_s, query) as answer:
+            with self._open(method, path, None, timeout_s, query, opened=opened) as answer:
                 if answer.status >= http.HTTPStatus.BAD_REQUEST:
                     raise EngineRefusal(answer.status, _complaint(answer.read(MOST_BYTES)))
                 while line := answer.readline(MOST_BYTES):
@@ -118,12 +126,21 @@ class EngineAPI:
             raise EngineGone(_words(error)) from error
 
     def _open(
-        self, method: str, path: str, body: object, timeout_s: float, query: dict[str, object]
+        self,
+        method: str,
+        path: str,
+        body: object,
+        timeout_s: float,
+        query: dict[str, object],
+        *,
+        opened: Callable[[socket.socket], None] = lambda _: None,
     ) -> http.client.HTTPResponse:
         connection = _UnixConnection(self.path, timeout_s)
         content = None if body is None else json.dumps(body)
         headers = {"Content-Type": "application/json", "Connection": "close"}
         try:
+            connection.connect()
+            opened(connection.sock)
             connection.request(method, _target(path, query), content, headers)
             return connection.getresponse()
         except BaseException:
