@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from node3nb.agent.settings import Settings
+    from node3nb.containers.policy import ContainerPolicy
     from node3nb.docker_manager import DockerManager
     from node3nb.errors import Node3Error
     from node3nb.job_manager import JobManager
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
 __version__ = "0.1.0"
 
 __all__ = [
+    "ContainerPolicy",
     "DockerManager",
     "JobManager",
     "JobResult",
@@ -36,6 +38,7 @@ __all__ = [
 ]
 
 _HOMES = {
+    "ContainerPolicy": "node3nb.containers.policy",
     "DockerManager": "node3nb.docker_manager",
     "JobManager": "node3nb.job_manager",
     "JobResult": "node3nb.jobs",

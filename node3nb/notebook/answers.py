@@ -1,4 +1,4 @@
-"""Smaller answers of the magics: a job's logs, and why a provider does what it does."""
+"""Smaller answers of the magics, each with its text and its HTML."""
 
 from __future__ import annotations
 

@@ -138,7 +138,7 @@ class CellRun(Logged):
     def stands(self) -> str:
         """Where it stands."""
         if self.running:
-            return f"{self._reporter.now}, {self.progress}"
+            return f"{self._reporter.step or self._reporter.now}, {self.progress}"
         if self._ending.exception() is not None:
             return "not run"
         return str(self._ending.result().state)
@@ -219,7 +219,7 @@ class CellRun(Logged):
         return Logs(self.job_id, out, err), False
 
     def __repr__(self) -> str:
-        return f"<CellRun {self.job_id}: {self.stands}>"
+        return f"<CellRun {self.job_id}: {inert_text.line(self.stands)}>"
 
     def _repr_html_(self) -> str:
         return page.facts([("job", self.job_id), ("status", inert_text.line(self.stands))])

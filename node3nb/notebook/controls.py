@@ -14,13 +14,10 @@ from node3nb.inert_text import line
 from node3nb.notebook import page
 from node3nb.notebook.dashboard import actions
 from node3nb.notebook.dashboard.allowance import Allowance
-from node3nb.notebook.dashboard.publisher import PUBLISHER
-from node3nb.notebook.dashboard.unmoved import Place, Unmoved
-from node3nb.notebook.dashboard.widget import answer_at_once
+from node3nb.notebook.dashboard.publisher import PUBLISHER, WATCHED_S
+from node3nb.notebook.dashboard.unmoved import Place, Unmoved, answer_at_once
 from node3nb.provider import Provider
 
-#: Seconds after the last sign of life of a page for which labels are kept up to date.
-WATCHED_S = 15.0
 #: Seconds in which a second press of Stop ends the jobs that run.
 CONFIRM_S = 6.0
 #: Bytes of what a click changes on all pages: captions, states of buttons, each with its envelope.
@@ -60,7 +57,7 @@ class Told(Unmoved, ipywidgets.HTML):  # type: ignore[misc, unused-ignore]
     def tell(self, text: str) -> None:
         """Show a text."""
         shown = page.escape(line(text))
-        self.value = f'<span class="mathjax_ignore tex2jax_ignore">{shown}</span>'
+        self.value = f"<span {page.NO_MATH}>{shown}</span>"
 
 
 class Press(Unmoved, ipywidgets.Button):  # type: ignore[misc, unused-ignore]

@@ -51,15 +51,19 @@ class Recorder:
         self._began: float | None = None
         #: Where the job stands.
         self.now = JobState.ACCEPTED
+        #: What is done for it before it runs, in a sentence; empty when there is nothing to tell.
+        self.step = ""
 
     def state(self, state: JobState) -> None:
         """Take note of the job's next state."""
         if state is JobState.RUNNING:
             self._began = time.monotonic()
+            self.step = ""
         self.now = state
 
     def note(self, text: str) -> None:
-        """Take note of nothing: a cell's own job is told of by its state."""
+        """Take note of what is done for the job before it runs, such as the pull of its image."""
+        self.step = text
 
     def usage(self, memory_bytes: int, cpu_s: float) -> None:
         """Take note of what the running job uses now."""

@@ -29,7 +29,6 @@ def harness(
 def with_numpy(
     request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[Harness]:
-    pytest.importorskip("numpy")
     with closing(HARNESSES[request.param](tmp_path_factory.mktemp("area"), ("numpy",))) as harness:
         yield harness
 

@@ -81,3 +81,11 @@ def test_a_cell_of_a_few_seconds_comes_with_its_drawing(cells: Cells) -> None:
     text, html = cells.shown(result)
     assert "<svg" in html
     assert "UsagePoint" not in text
+
+
+def test_what_is_done_before_a_run_is_told_until_it_runs() -> None:
+    recorder = Recorder()
+    recorder.note("Pulling python:3.11-slim: 12 of 40 MiB.")
+    assert "12 of 40 MiB" in recorder.step
+    recorder.state(JobState.RUNNING)
+    assert not recorder.step

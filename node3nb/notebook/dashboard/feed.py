@@ -16,14 +16,12 @@ from node3nb.meter import Meter
 from node3nb.notebook.dashboard import actions, news, requests
 from node3nb.notebook.dashboard.allowance import Allowance
 from node3nb.notebook.dashboard.inbox import MOST_WAITING, Inbox
-from node3nb.notebook.dashboard.publisher import PUBLISHER
+from node3nb.notebook.dashboard.publisher import PUBLISHER, WATCHED_S
 from node3nb.notebook.dashboard.requests import Request
 from node3nb.notebook.dashboard.rows import MOST_ROWS, ROWS_BYTES, Changes
 from node3nb.notebook.dashboard.tails import Tail
 from node3nb.provider import Provider
 
-#: Seconds after the last sign of life of a view for which it is sent to.
-WATCHED_S = 15.0
 #: Jobs whose logs are watched at once.
 MOST_TAILS = 4
 #: Seconds over which a rate is measured at least.

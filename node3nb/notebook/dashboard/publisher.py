@@ -18,6 +18,8 @@ from typing import Protocol
 
 #: Seconds between two ticks.
 TICK_S = 1.0
+#: Seconds after the last sign of life of a page for which it is kept up to date.
+WATCHED_S = 15.0
 _log = logging.getLogger(__name__)
 
 

@@ -40,3 +40,14 @@ class Unmoved(ipywidgets.Widget):  # type: ignore[misc, unused-ignore]
 
 class Place(Unmoved, ipywidgets.Layout):  # type: ignore[misc, unused-ignore]
     """Where such a widget stands: no page hides it from the others."""
+
+
+def answer_at_once(widget: Any) -> None:
+    """Have a widget's messages handled where their sender asks, also while a cell runs.
+
+    ipykernel 7.4 sends them to the thread that has last written to the comm; with a thread that
+    publishes, that is the main one, behind the cell.
+    """
+    comm: Any = getattr(widget, "comm", None)
+    if hasattr(comm, "_reply_subshell_for"):
+        comm._reply_subshell_for = lambda _, asked: asked  # noqa: SLF001 - there is no other way

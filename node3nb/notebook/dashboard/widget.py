@@ -17,7 +17,7 @@ from node3nb.notebook.dashboard import assets
 from node3nb.notebook.dashboard.allowance import ENVELOPE
 from node3nb.notebook.dashboard.feed import Feed
 from node3nb.notebook.dashboard.publisher import PUBLISHER
-from node3nb.notebook.dashboard.unmoved import Place, Unmoved
+from node3nb.notebook.dashboard.unmoved import Place, Unmoved, answer_at_once
 from node3nb.provider import Provider
 
 #: Seconds between two updates of the static twin while nothing but numbers changes, and at the
@@ -106,17 +106,6 @@ class Dashboard(Unmoved, anywidget.AnyWidget):  # type: ignore[misc, unused-igno
                 with contextlib.suppress(OSError):
                     twin.update(told, raw=True)
         return sent
-
-
-def answer_at_once(widget: Any) -> None:
-    """Have a widget's messages handled where their sender asks, also while a cell runs.
-
-    ipykernel 7.4 sends them to the thread that has last written to the comm; with a thread that
-    publishes, that is the main one, behind the cell.
-    """
-    comm: Any = getattr(widget, "comm", None)
-    if hasattr(comm, "_reply_subshell_for"):
-        comm._reply_subshell_for = lambda _, asked: asked  # noqa: SLF001 - there is no other way
 
 
 _SHOWN: dict[Provider, Dashboard] = {}

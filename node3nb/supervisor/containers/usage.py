@@ -11,8 +11,6 @@ from typing import Any
 from node3nb.supervisor.containers.engine_api import EngineAPI, EngineGone, EngineRefusal
 from node3nb.supervisor.kernel import cgroup_mounts
 
-#: Seconds between two statistics of an engine; its own collector is as slow.
-STATISTICS_S = 1.0
 #: Longest silence of the engine between two statistics, in seconds.
 SILENCE_S = 30.0
 

@@ -32,7 +32,6 @@ _TCP, _TCP_ABI = 0b11, 4
 _SCOPES, _SCOPES_ABI = 0b11, 6
 
 #: What we give, made of those rights.
-_LISTING = _READ_DIR
 _READING = _READ_FILE | _READ_DIR
 _EXECUTING = _READING | _EXECUTE
 _WRITING = ~(_MAKE_CHAR | _MAKE_BLOCK | _IOCTL_DEV)
@@ -76,10 +75,6 @@ class Ruleset:
         if version >= _SCOPES_ABI:
             attributes += struct.pack("=Q", _SCOPES)
         self._fd = call("landlock_create_ruleset", attributes, len(attributes), 0)
-
-    def allow_listing(self, path: str) -> None:
-        """Allow to see the names in a directory and all below."""
-        self._allow(path, _LISTING)
 
     def allow_reading(self, path: str) -> None:
         """Allow to read a file, or all files of a directory."""

@@ -24,8 +24,6 @@ from node3nb.supervisor.sandbox.setup import READY, UNPREPARED, WITHIN, Setup
 #: Directory that this package is in, and what of it is run inside.
 PLACE = Path(__file__).parents[3]
 PROGRAM = "node3nb/supervisor/sandbox/within.py"
-#: Where standard error is; bubblewrap's is not the job's.
-_STDERR = 2
 #: Bytes of what bubblewrap says when it fails.
 MOST_WORDS = 4096
 
