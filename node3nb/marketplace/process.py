@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import importlib.util
 import json
 import os
 import signal
@@ -18,6 +19,8 @@ from typing import IO, Self
 
 from node3nb.errors import ConfigError, MarketplaceUnreachable
 
+#: What the extra `marketplace` brings.
+EXTRA = ("alembic", "fastapi", "sqlalchemy", "uvicorn")
 #: Seconds a marketplace gets to listen.
 READY_S = 60.0
 #: Seconds it gets to end.
@@ -70,10 +73,12 @@ def start(data_dir: Path, port: int = 0) -> MarketplaceProcess:
     Raises
     ------
     ConfigError
-        The directory can't be made, or another marketplace started so keeps its things there.
+        The directory can't be made, another marketplace started so keeps its things there, or
+        the packages of the extra `marketplace` are not installed.
     MarketplaceUnreachable
         It did not start; the message holds what it said.
     """
+    _check_extra()
     try:
         data_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
     except OSError as error:
@@ -88,9 +93,22 @@ def start(data_dir: Path, port: int = 0) -> MarketplaceProcess:
         process.kill()
         _close(process.stdin)
         process.wait()
-        said = (data_dir / "marketplace.log").read_text(errors="replace").strip()[-500:]
-        raise MarketplaceUnreachable(f"The local marketplace did not start: {said}")
+        raise MarketplaceUnreachable(f"The local marketplace did not start: {_said(data_dir)}")
     return MarketplaceProcess(url, data_dir / "keys.json", process)
+
+
+def _check_extra() -> None:
+    missing = [name for name in EXTRA if importlib.util.find_spec(name) is None]
+    if missing:
+        raise ConfigError(
+            f"A marketplace needs {missing[0]}; run: pip install 'node3nb[marketplace]'"
+        )
+
+
+def _said(data_dir: Path) -> str:
+    """Return the last line a marketplace has written, and what to look at if there is none."""
+    lines = (data_dir / "marketplace.log").read_text(errors="replace").strip()[-500:].splitlines()
+    return lines[-1] if lines else f"it said nothing; see that the disk of {data_dir} has room."
 
 
 def end_with_stdin() -> None:

@@ -94,9 +94,22 @@ class CellLines:
         self._session.history.add(job, client.url, args.cell)
         if not args.wait:
             return job
-        if self._session.is_ours(client.url) and Provider.current() is None:
-            print("The job waits for a provider; `%node3 start` starts one.")  # noqa: T201
+        if self._session.is_ours(client.url) and (missing := self._no_provider()):
+            print(missing)  # noqa: T201 - an answer
         return self._await(job)
+
+    def _no_provider(self) -> str:
+        """Return why nothing here runs what is submitted to our own marketplace; empty if so."""
+        provider = Provider.current()
+        if provider is None:
+            return "The job waits for a provider; `%node3 start` starts one."
+        serves = provider.snapshot().marketplace_url
+        if self._session.is_ours(serves):
+            return ""
+        return (
+            f"The job waits for a provider: the one that runs here serves {serves}; "
+            "`%node3 stop`, then `%node3 start` has it serve this marketplace."
+        )
 
     def _await(self, job: SubmittedJob) -> JobResult:
         """Wait for a submitted job; an interrupt ends the waiting only."""

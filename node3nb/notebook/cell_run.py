@@ -24,7 +24,7 @@ from node3nb.notebook.handles import Logged, whole_text
 from node3nb.notebook.usage import CellResult, Recorder
 from node3nb.sizes import shown_bytes
 from node3nb.variables.bundle import PLACE
-from node3nb.variables.luggage import Luggage
+from node3nb.variables.luggage import Luggage, besides
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,9 +125,7 @@ class CellRun(Logged):
                 self._brought = self._luggage.unpack(place.output)
             except VariableRefused as error:
                 self._refusal = error
-        mine = f"{PLACE}/"
-        others = tuple(each for each in result.outputs if not each.path.startswith(mine))
-        return dataclasses.replace(result, outputs=others)
+        return besides(result)
 
     @property
     def running(self) -> bool:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 from collections.abc import Callable
 
+from node3nb import config
 from node3nb.agent.records import Snapshot
 from node3nb.agent.settings import Settings
 from node3nb.containers.policy import ContainerPolicy
@@ -43,8 +44,9 @@ class ProviderLines:
     def _start(self, args: argparse.Namespace) -> Provider:
         running = Provider.current()
         if running is not None:
-            url = running.snapshot().marketplace_url
-            print(f"A provider runs already, for {url}: this is it.")  # noqa: T201 - an answer
+            named = args.marketplace or self._session.market
+            wanted = self._session.marketplace_url(args.marketplace) if named else None
+            print(_already(running, wanted))  # noqa: T201 - an answer
             if args.keep_alive:
                 self._session.keep_alive()
             return running
@@ -83,3 +85,14 @@ class ProviderLines:
         provider = self._session.provider
         control(provider)
         return provider.snapshot()
+
+
+def _already(running: Provider, wanted: str | None) -> str:
+    """Return what is said when a provider is to be started while one runs."""
+    url = running.snapshot().marketplace_url
+    if wanted is None or config.origin(url) == config.origin(wanted):
+        return f"A provider runs already, for {url}: this is it."
+    return (
+        f"A provider runs already, for {url} and not for {wanted}; this is it. To serve the other "
+        "one, `%node3 stop`, then `%node3 start` again."
+    )

@@ -5,12 +5,13 @@ from __future__ import annotations
 import difflib
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from importlib import resources
 from pathlib import Path
 from typing import Any
 
 from node3nb.errors import VariableRefused
+from node3nb.jobs import JobResult
 from node3nb.variables import bundle
 from node3nb.variables.bounds import Room, Uncarried
 from node3nb.variables.bundle import PLACE
@@ -85,6 +86,13 @@ class Luggage:
                 told = f"--out {name}: what the job wrote {error}; the notebook's is unchanged."
                 raise VariableRefused(told) from None
         return values
+
+
+def besides(result: JobResult) -> JobResult:
+    """Return a result whose outputs are the job's own: without the variables it gave."""
+    mine = f"{PLACE}/"
+    others = tuple(each for each in result.outputs if not each.path.startswith(mine))
+    return replace(result, outputs=others)
 
 
 def _missing(name: str, names: Mapping[str, Any]) -> str:

@@ -12,7 +12,7 @@ import pytest
 from support import needs
 from support.kernel_deaths import Deaths
 
-from node3nb.errors import ConfigError
+from node3nb.errors import ConfigError, MarketplaceUnreachable
 from node3nb.marketplace import process
 
 STARTER = """
@@ -57,3 +57,17 @@ def test_one_that_cannot_start_says_why(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
     with pytest.raises(ConfigError, match="can't be made"):
         process.start(tmp_path / "file" / "below")
+
+
+def test_what_is_not_installed_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(process, "EXTRA", ("no_such_package",))
+    with pytest.raises(ConfigError, match=r"needs no_such_package; run: pip install"):
+        process.start(tmp_path)
+
+
+def test_one_that_says_nothing_and_ends_leaves_a_hint(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sys, "executable", "/bin/false")
+    with pytest.raises(MarketplaceUnreachable, match="see that the disk of .* has room"):
+        process.start(tmp_path)

@@ -176,6 +176,11 @@ def test_a_marketplace_of_this_notebook_needs_no_names(cells: Cells, node3_home:
     cells.run("%node3 market stop")
     assert cells.stdout == "The local marketplace has ended.\n"
     assert not market.alive
+    another = cells.run("%node3 market start")
+    cells.run("%node3 start --native-only;")
+    assert f"for {market.url} and not for {another.url}" in cells.stdout
+    assert "`%node3 stop`, then `%node3 start`" in cells.stdout
+    cells.run("%node3 market stop")
     cells.run("%node3 market stop")
     assert cells.stdout == "None runs.\n"
 
