@@ -12,8 +12,12 @@ from node3nb.containers.images import Image
 from node3nb.errors import JobRefused
 from node3nb.files.workspace import Workspace
 from node3nb.inert_text import line
-from node3nb.jobs import JobSpec
+from node3nb.jobs import JobSpec, Network
 from node3nb.supervisor.containers.orders import INPUT, OUTPUT, WORK, ContainerOrder
+
+#: Directories of the job's own, and of the kernel's, in a container.
+_JOBS = tuple(f"{place}/" for place in (INPUT, OUTPUT, WORK))
+_SYSTEMS = ("/dev/", "/proc/", "/sys/")
 
 
 def order(
@@ -32,7 +36,7 @@ def order(
     granted
         Its image and its GPUs.
     prepare
-        Whether a container may wait for the next such job.
+        Whether a container of its image may wait for the next such job.
     asked_ns
         When it was asked for, on the monotonic clock, in nanoseconds.
 
@@ -64,7 +68,7 @@ def order(
         groups=grant.groups,
         relabel=engine.selinux,
         init=engine.init,
-        prepare=prepare and not spec.requirements.gpus,
+        prepare=prepare and _may_wait(spec),
         same_kernel=engine.same_kernel,
         cpus=limits.cpus,
         memory_bytes=limits.memory_bytes,
@@ -79,7 +83,9 @@ def order(
 
 
 def check_volumes(image: Image) -> None:
-    """Refuse volumes inside our mounts: the engine would make root's directories in there.
+    """Refuse volumes nothing can be mounted for.
+
+    Inside our mounts the engine would make root's directories; the kernel's places are its own.
 
     Raises
     ------
@@ -87,11 +93,15 @@ def check_volumes(image: Image) -> None:
         The image has one.
     """
     for path in image.volumes:
-        inside = (posixpath.join("/", posixpath.normpath(path)) + "/").replace("//", "/")
-        if inside.startswith(tuple(f"{place}/" for place in (INPUT, OUTPUT, WORK))):
+        if not path.startswith("/"):
+            raise JobRefused(f"The image has a volume at {line(path)}, which is no absolute path.")
+        inside = f"/{posixpath.normpath(path).strip('/')}/"
+        if inside.startswith(_JOBS):
             raise JobRefused(
                 f"The image has a volume at {line(path)}, which is the job's own place."
             )
+        if inside == "//" or inside.startswith(_SYSTEMS):
+            raise JobRefused(f"The image has a volume at {line(path)}, which is the system's.")
 
 
 def layers(engine: Engine) -> tuple[str, ...]:
@@ -116,6 +126,11 @@ def _argv(
     if image.entrypoint:
         return spec.command
     return command_line.resolve(spec, workspace, view, python="")
+
+
+def _may_wait(spec: JobSpec) -> bool:
+    """Whether a container may hold, without a job, what such a job is given."""
+    return not spec.requirements.gpus and spec.requirements.network != Network.HOST
 
 
 def _user(engine: Engine) -> str:

@@ -94,23 +94,42 @@ class WorkArea:
         parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         _sweep(parent)
         #: Where the workspaces are made.
-        self.path = Path(tempfile.mkdtemp(prefix="provider-", dir=parent))
-        self._lock = _lock(self.path)
+        self.path, self._lock = _made(parent)
 
     def close(self) -> None:
         """Remove the area and all that is left in it."""
-        remove_tree(self.path)
-        if self._lock is not None:
-            os.close(self._lock)
-            self._lock = None
+        try:
+            remove_tree(self.path)
+        finally:
+            if self._lock is not None:
+                os.close(self._lock)
+                self._lock = None
+
+
+def _made(parent: Path) -> tuple[Path, int | None]:
+    """Make an area and lock it; another, when somebody's sweep was faster than the lock."""
+    while True:
+        path = Path(tempfile.mkdtemp(prefix="provider-", dir=parent))
+        if not hasattr(os, "fork"):
+            return path, None
+        lock = _lock(path)
+        if lock is not None and path.exists():
+            return path, lock
+        if lock is not None:
+            os.close(lock)
 
 
 def _sweep(parent: Path) -> None:
+    """Remove what nobody holds; what can't be removed by this user stays and harms nobody."""
     for left in parent.glob("provider-*"):
-        lock = _lock(left)
-        if lock is not None:
-            remove_tree(left)
-            os.close(lock)
+        with contextlib.suppress(OSError):
+            lock = _lock(left)
+            if lock is None:
+                continue
+            try:
+                remove_tree(left)
+            finally:
+                os.close(lock)
 
 
 def _lock(area: Path) -> int | None:

@@ -9,8 +9,16 @@ import time
 from dataclasses import dataclass
 from typing import Any, Self
 
+from node3nb.supervisor.containers import mount_points
 from node3nb.supervisor.containers.engine_api import EngineAPI, EngineRefusal
-from node3nb.supervisor.containers.hardened import HOME, JOB, PROVIDER, Places, request
+from node3nb.supervisor.containers.hardened import (
+    HOME,
+    JOB,
+    PROVIDER,
+    Places,
+    mounted,
+    request,
+)
 from node3nb.supervisor.containers.orders import ContainerOrder
 from node3nb.supervisor.sandbox import slots
 
@@ -72,6 +80,8 @@ class Container:
 
         Raises
         ------
+        Misleading
+            The image leads its mounts elsewhere.
         EngineRefusal, EngineGone
             The engine would not, or is gone.
         OSError
@@ -116,6 +126,7 @@ class Container:
             user.own((places.input, places.output, places.work))
             labels = owner.labels("" if program else order.job)
             body = request(order, places, user.name, labels, waiting=program)
+            mount_points.check(api, order.image, mounted(order), f"{name}-look", owner.labels(""))
             api.call("POST", "/containers/create", body, name=name)
             made.stream = api.attach(name, stdin=bool(program))
         except BaseException:

@@ -79,6 +79,12 @@ def refused_start(order: ContainerOrder, words: str) -> dict[str, Any]:
     return fault(words)
 
 
+def refused(why: str) -> dict[str, Any]:
+    """Return the end of a job whose container is not run, for a reason of its image's."""
+    message = f"{why} Use another image."
+    return {"reason": "refused", "message": message, "exit_code": None, "signal": None}
+
+
 def fault(words: str) -> dict[str, Any]:
     """Return the end of a job that the engine would not run."""
     if "no space left" in words.lower():

@@ -9,6 +9,7 @@ import http.client
 import json
 import socket
 from collections.abc import Callable, Iterator
+from email.message import Message
 from typing import Any
 from urllib.parse import urlencode
 
@@ -82,14 +83,32 @@ class EngineAPI:
         EngineGone
             It did not answer in time, or not at all.
         """
-        try:
-            with self._open(method, path, body, timeout_s, query) as answer:
-                data = answer.read(MOST_BYTES)
-        except (OSError, http.client.HTTPException) as error:
-            raise EngineGone(_words(error)) from error
+        answer, data = self._answer(method, path, body, timeout_s, query)
         if answer.status >= http.HTTPStatus.BAD_REQUEST:
             raise EngineRefusal(answer.status, _complaint(data))
         return _decoded(data)
+
+    def head(self, path: str, /, **query: object) -> Message:
+        """Return the head of an answer, also of the one that something is not there.
+
+        Raises
+        ------
+        EngineRefusal, EngineGone
+            As `call`.
+        """
+        answer, _ = self._answer("HEAD", path, None, CALL_S, query)
+        if answer.status not in {http.HTTPStatus.OK, http.HTTPStatus.NOT_FOUND}:
+            raise EngineRefusal(answer.status, answer.reason)
+        return answer.headers
+
+    def _answer(
+        self, method: str, path: str, body: object, timeout_s: float, query: dict[str, object]
+    ) -> tuple[http.client.HTTPResponse, bytes]:
+        try:
+            with self._open(method, path, body, timeout_s, query) as answer:
+                return answer, answer.read(MOST_BYTES)
+        except (OSError, http.client.HTTPException) as error:
+            raise EngineGone(_words(error)) from error
 
     def stream(
         self,

@@ -11,6 +11,9 @@ from node3nb.supervisor.limits import FILE_SLACK_BYTES, OPEN_FILES
 
 #: Labels by which a container is known to be ours.
 PROVIDER, JOB, HOME = "node3nb.provider", "node3nb.job", "node3nb.home"
+#: By which NVIDIA's runtime is asked for GPUs, and what asks for none and mounts nothing
+#: (docs.nvidia.com, container toolkit, "Specialized Configurations with Docker").
+GPUS, NO_GPUS = "NVIDIA_VISIBLE_DEVICES", "void"
 #: Weight against everything else that wants the processor: the least an engine takes, 1024 is
 #: everybody's (docs.docker.com, resource constraints).
 CPU_SHARES = 2
@@ -61,7 +64,7 @@ def request(
     return {
         "Image": order.image,
         "Cmd": list(waiting or order.argv),
-        "Env": [] if waiting else [f"{name}={value}" for name, value in order.env.items()],
+        "Env": _environment(order, waiting=bool(waiting)),
         "User": user,
         "WorkingDir": WORK,
         "Labels": labels,
@@ -76,6 +79,23 @@ def request(
         "Healthcheck": {"Test": ["NONE"]},
         "HostConfig": _host_config(order, places),
     }
+
+
+def mounted(order: ContainerOrder) -> tuple[str, ...]:
+    """Return where something is mounted in the job's container."""
+    return (INPUT, OUTPUT, WORK, *_tmpfs(order))
+
+
+def _environment(order: ContainerOrder, *, waiting: bool) -> list[str]:
+    """Return the variables set beside the image's; the job's own wait with its command.
+
+    Where NVIDIA's runtime is an engine's usual one, a variable gives GPUs: the image's and the
+    job's count for nothing, only what is granted does.
+    """
+    told = {} if waiting else {name: value for name, value in order.env.items() if name != GPUS}
+    by_engine = any(each.get("Driver") == "nvidia" for each in order.device_requests)
+    gpus = {} if by_engine else {GPUS: NO_GPUS}
+    return [f"{name}={value}" for name, value in (told | gpus).items()]
 
 
 def _host_config(order: ContainerOrder, places: Places) -> dict[str, Any]:

@@ -24,6 +24,8 @@ from node3nb.supervisor.containers.orders import ContainerOrder
 PYTHONS = frozenset({"python", "python3"})
 #: Begins the name of a directory whose content a container that waits will show.
 PREFIX = "prepared-"
+#: Seconds for which one waits: nothing else ends it while no job comes.
+LIFE_S = 600.0
 
 
 class Prepared:
@@ -94,14 +96,18 @@ class Waiting:
         Whose it is.
     ledger
         Names containers and sees to it that they are removed.
+    life_s
+        Seconds a container waits at the most.
     """
 
-    def __init__(self, owner: Owner, ledger: Ledger) -> None:
+    def __init__(self, owner: Owner, ledger: Ledger, *, life_s: float = LIFE_S) -> None:
         self._owner = owner
         self._ledger = ledger
+        self._life_s = life_s
         self._lock = threading.Lock()
         self._ready: Prepared | None = None
         self._closed = self._making = False
+        self._end: threading.Timer | None = None
 
     def take(self, order: ContainerOrder) -> Container | None:
         """Return a container that waits for just such a job, with the job's files in it.
@@ -111,8 +117,7 @@ class Waiting:
         OSError
             The files could not be moved, so that the job can't be run at all.
         """
-        with self._lock:
-            ready, self._ready = self._ready, None
+        ready = self._yielded()
         if ready is None:
             return None
         if not ready.suits(order):
@@ -138,17 +143,39 @@ class Waiting:
         with self._lock:
             self._making = False
             if made is not None and not self._closed:
-                self._ready, made = made, None
+                self._ready = made
+                self._expect_end(made)
+                return
         if made is not None:
             self._discard(made)
+
+    def _expect_end(self, made: Prepared) -> None:
+        self._end = threading.Timer(self._life_s, self._expire, (made,))
+        self._end.daemon = True
+        self._end.start()
+
+    def _expire(self, made: Prepared) -> None:
+        """Remove what has waited long enough; what a job has taken is that job's."""
+        with self._lock:
+            if self._ready is not made:
+                return
+            self._ready = None
+        self._discard(made)
 
     def close(self) -> None:
         """Remove what waits, and prepare no more."""
         with self._lock:
             self._closed = True
-            ready, self._ready = self._ready, None
+        ready = self._yielded()
         if ready is not None:
             self._discard(ready)
+
+    def _yielded(self) -> Prepared | None:
+        with self._lock:
+            ready, self._ready = self._ready, None
+            if self._end is not None:
+                self._end.cancel()
+        return ready
 
     def _make(self, order: ContainerOrder) -> Prepared:
         directory = tempfile.mkdtemp(prefix=PREFIX, dir=os.path.dirname(order.root))

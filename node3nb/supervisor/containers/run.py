@@ -7,6 +7,7 @@ import select
 import socket
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 from node3nb.supervisor import disk, verdict, watch
@@ -67,6 +68,7 @@ class Run:
         self._ladder = Ladder(order.grace_s)
         self._killed = 0.0
         self._survey: disk.Survey | None = None
+        self._hidden_bytes, self._hidden_s = 0, 0.0
         self._survey_due = self._tick_due = self._look_due = self._usage_due = 0.0
         self._look_s = FIRST_LOOK_S
         self._silent = False
@@ -215,12 +217,21 @@ class Run:
         if self._survey is None:
             if now < self._survey_due:
                 return None
-            self._survey = disk.Survey(self.order.writable, self.order.disk_files)
-        done = self._survey.advance(now + watch.DISK_SLICE_S)
+            self._survey = self._new_survey(now)
+        done = self._survey.advance(time.monotonic() + watch.DISK_SLICE_S)
         seen = self._survey.so_far
         if done:
-            self._survey, self._survey_due = None, time.monotonic() + watch.DISK_S
-        return watch.over_disk(seen, self.order)
+            pause_s = max(watch.DISK_S, self._hidden_s * watch.HIDDEN_SHARE)
+            self._survey, self._survey_due = None, time.monotonic() + pause_s
+        written = replace(seen, bytes=seen.bytes + self._hidden_bytes)
+        return watch.over_disk(written, self.order)
+
+    def _new_survey(self, now: float) -> disk.Survey:
+        """Begin with what is hidden: what is removed from now on is in one of the two at most."""
+        if self._meter is not None:
+            self._hidden_bytes = self._meter.hidden_disk_bytes()
+            self._hidden_s = time.monotonic() - now
+        return disk.Survey(self.order.writable, self.order.disk_files)
 
     def _look(self, container: Container, now: float) -> None:
         """Ask whether it still runs: an engine shows the end later than the output ends."""

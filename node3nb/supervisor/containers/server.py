@@ -17,6 +17,7 @@ from node3nb.supervisor.containers.container import Container, Owner
 from node3nb.supervisor.containers.engine_api import EngineAPI, EngineGone, EngineRefusal
 from node3nb.supervisor.containers.hardened import Places
 from node3nb.supervisor.containers.ledger import Ledger
+from node3nb.supervisor.containers.mount_points import Misleading
 from node3nb.supervisor.containers.orders import ContainerOrder
 from node3nb.supervisor.containers.prepared import Waiting
 from node3nb.supervisor.containers.run import Run
@@ -122,6 +123,8 @@ class ContainerSupervisor:
             container = self._waiting.take(order)
             waits = container is not None
             container = container or self._make(order)
+        except Misleading as misleading:
+            return run.account(ending.refused(misleading.words))
         except EngineRefusal as refusal:
             return run.account(ending.refused_start(order, refusal.words))
         except EngineGone as gone:

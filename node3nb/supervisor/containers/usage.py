@@ -8,6 +8,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from typing import Any
 
+from node3nb.supervisor import hidden, proc
 from node3nb.supervisor.containers.engine_api import EngineAPI, EngineGone, EngineRefusal
 from node3nb.supervisor.kernel import cgroup_mounts
 
@@ -49,6 +50,10 @@ class Meter(ABC):
         self._cpu_before_s, self.cpu_s = self._cpu_before_s + self.cpu_s, 0.0
         self.peak_memory_bytes, self.peak_processes = 0, 1
 
+    def hidden_disk_bytes(self) -> int:
+        """Return what removed files take that are held open; 0 where that can't be seen."""
+        return 0
+
     def close(self) -> None:
         """Measure no more."""
         self._closed = True
@@ -63,8 +68,9 @@ class Meter(ABC):
 class GroupMeter(Meter):
     """Reads the files of the container's control group, as often as it is asked."""
 
-    def __init__(self, own_processes: int, directories: Mapping[str, str]) -> None:
+    def __init__(self, own_processes: int, pid: int, directories: Mapping[str, str]) -> None:
         super().__init__(own_processes)
+        self._pid = pid
         self._at = directories
 
     def sample(self) -> None:
@@ -72,12 +78,24 @@ class GroupMeter(Meter):
         try:
             memory = self._number("memory", "memory.current", "memory.usage_in_bytes")
             cached = self._field("memory", "memory.stat", "inactive_file", "total_inactive_file")
-            processes = len(_lines(f"{self._at['pids']}/cgroup.procs"))
+            processes = len(self._processes())
             cpu_s = self._cpu()
             self._count_io()
         except (OSError, ValueError):
             return
         self._note(max(0, memory - cached), cpu_s, processes)
+
+    def hidden_disk_bytes(self) -> int:
+        """Return what removed files take that are held open, but for those in /tmp's memory."""
+        try:
+            found = [proc.look(int(pid)) for pid in self._processes()]
+        except (OSError, ValueError):
+            return 0
+        living = [process for process in found if process is not None]
+        return hidden.measure(living, f"/proc/{self._pid}/root/tmp").disk_bytes
+
+    def _processes(self) -> list[str]:
+        return _lines(f"{self._at['pids']}/cgroup.procs")
 
     def _cpu(self) -> float:
         """Return the time used, in seconds: version 1 counts nanoseconds, 2 microseconds."""
@@ -173,7 +191,7 @@ def meter(
         seen = {name: cgroup_mounts.of_process(pid, name) for name in names}
         found = {name: path for name, path in seen.items() if path and os.path.isdir(path)}
     if len(found) == 4 and not _is_ours(pid):
-        return GroupMeter(own_processes, found)
+        return GroupMeter(own_processes, pid, found)
     return EngineMeter(own_processes, api, container)
 
 
