@@ -97,9 +97,10 @@ def test_removed_file_in_tmp_is_memory(bench: Bench) -> None:
 def test_nobody_asks_for_gpus_by_a_variable(dockerd: EngineProcess, tmp_path: Path) -> None:
     """Where NVIDIA's runtime is the usual one, it gives what the variable says."""
     dockerd.load(dockerd.tar, HOSTILE, "ENV NVIDIA_VISIBLE_DEVICES=all")
-    manager = DockerManager(ContainerPolicy(default_image=HOSTILE), hints=dockerd.hints)
+    policy = ContainerPolicy(default_image=HOSTILE, own_images=(HOSTILE.partition(":")[0],))
+    manager = DockerManager(policy, hints=dockerd.hints)
     bench, asked = Bench(manager, tmp_path), {"NVIDIA_VISIBLE_DEVICES": "all"}
-    with bench.started("python", "-c", "input()", environment=asked) as job:
+    with bench.started("sleep", "60", environment=asked) as job:
         wait_until(lambda: job.listener.running.is_set() or job.outcome.done())
         (running,) = dockerd.containers(**{"node3nb.job": job.spec.job_id})
         told = [_environment(dockerd, running["Id"])]

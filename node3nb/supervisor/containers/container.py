@@ -126,7 +126,14 @@ class Container:
             user.own((places.input, places.output, places.work))
             labels = owner.labels("" if program else order.job)
             body = request(order, places, user.name, labels, waiting=program)
-            mount_points.check(api, order.image, mounted(order), f"{name}-look", owner.labels(""))
+            mount_points.check(
+                api,
+                order.image,
+                mounted(order),
+                name=f"{name}-look",
+                labels=owner.labels(""),
+                remove=remove,
+            )
             api.call("POST", "/containers/create", body, name=name)
             made.stream = api.attach(name, stdin=bool(program))
         except BaseException:

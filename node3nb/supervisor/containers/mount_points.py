@@ -9,7 +9,7 @@ from __future__ import annotations
 import base64
 import itertools
 import json
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 
 from node3nb.supervisor.containers.engine_api import EngineAPI, EngineRefusal
 
@@ -38,7 +38,13 @@ class Misleading(EngineRefusal):
 
 
 def check(
-    api: EngineAPI, image: str, targets: tuple[str, ...], name: str, labels: dict[str, str]
+    api: EngineAPI,
+    image: str,
+    targets: tuple[str, ...],
+    *,
+    name: str,
+    labels: dict[str, str],
+    remove: Callable[[EngineAPI, str], None],
 ) -> None:
     """Refuse an image in which a path to a mount has a link.
 
@@ -55,6 +61,8 @@ def check(
         Where mounts are made, the image's volumes included.
     name, labels
         Of that container.
+    remove
+        Removes it.
 
     Raises
     ------
@@ -72,7 +80,7 @@ def check(
     try:
         _look(api, name, targets)
     finally:
-        api.call("DELETE", f"/containers/{name}", force=1, v=1)
+        remove(api, name)
     _sound.add(key)
 
 
