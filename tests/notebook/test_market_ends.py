@@ -69,5 +69,5 @@ def test_one_that_says_nothing_and_ends_leaves_a_hint(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(sys, "executable", "/bin/false")
-    with pytest.raises(MarketplaceUnreachable, match="see that the disk of .* has room"):
+    with pytest.raises(MarketplaceUnreachable, match=r"see that the disk of .* has room"):
         process.start(tmp_path)
