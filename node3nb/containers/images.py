@@ -13,6 +13,7 @@ from typing import Any
 from node3nb.containers.policy import ContainerPolicy
 from node3nb.containers.pull import Note, Pull
 from node3nb.containers.pulled import Pulled, PulledImages
+from node3nb.containers.recent import Recent
 from node3nb.containers.references import Reference, parse
 from node3nb.errors import JobRefused, JobSpecError, TransferCancelled
 from node3nb.supervisor.containers.engine_api import EngineAPI, EngineRefusal
@@ -70,10 +71,10 @@ class Images:
         self._pulled = pulled
         self._by_digest = by_digest
         self._disk = disk
-        self._public: dict[str, str] = {}
+        self._public: Recent[str] = Recent()
         self._pulling = threading.Lock()
         self._in_use: dict[str, int] = {}
-        self._missing: dict[str, tuple[float, str]] = {}
+        self._missing: Recent[tuple[float, str]] = Recent()
         self._lock = threading.Lock()
 
     def shortfall(self, name: str) -> str:
@@ -90,7 +91,7 @@ class Images:
             return str(error)
         if self._usable(reference) is not None:
             return ""
-        since, why = self._missing.get(str(reference), (float("-inf"), ""))
+        since, why = self._missing.of(str(reference)) or (float("-inf"), "")
         if time.monotonic() - since < RETRY_S:
             return why
         return self._unpullable(reference)
@@ -117,6 +118,8 @@ class Images:
         finally:
             with self._lock:
                 self._in_use[image.id] -= 1
+                if not self._in_use[image.id]:
+                    del self._in_use[image.id]
 
     def _had(self, name: str, cancelled: threading.Event, note: Note) -> Image:
         try:
@@ -140,7 +143,7 @@ class Images:
             return here
         known = self._pulled.named(name)
         if known is None:
-            public = self._public.get(name)
+            public = self._public.of(name)
             return self._look(public, reference) if public else None
         here = self._look(known.id, reference)
         if here is None:
@@ -180,7 +183,7 @@ class Images:
         try:
             image = self._received(reference, before, cancelled, note)
         except JobRefused as refused:
-            self._missing[str(reference)] = (time.monotonic(), str(refused))
+            self._missing.note(str(reference), (time.monotonic(), str(refused)))
             raise
         if image.id not in before:
             self._pulled.note(self._noted(image, reference))
@@ -211,7 +214,7 @@ class Images:
         if image.bytes > self._policy.max_image_bytes:
             self._discard(image, reference, before)
             raise pull.too_large(image.bytes)
-        self._public[str(reference)] = image.id
+        self._public.note(str(reference), image.id)
         return image
 
     def _discard(

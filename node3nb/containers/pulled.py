@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import tempfile
 import time
+from collections.abc import Iterator
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -54,17 +56,20 @@ class PulledImages:
 
     def note_use(self, image_id: str) -> None:
         """Remember that a job uses an image now, if it was pulled for one."""
-        known = self.find(image_id)
-        if known is not None:
-            self.note(replace(known, used_at=time.time()))
+        with self._alone():
+            known = self.find(image_id)
+            if known is not None:
+                self._put(replace(known, used_at=time.time()))
 
     def note(self, image: Pulled) -> None:
         """Remember an image, or its latest use."""
-        self._write([each for each in self.all() if each.id != image.id] + [image])
+        with self._alone():
+            self._put(image)
 
     def forget(self, image_id: str) -> None:
         """Strike out an image."""
-        self._write([each for each in self.all() if each.id != image_id])
+        with self._alone():
+            self._write([each for each in self.all() if each.id != image_id])
 
     def named(self, reference: str) -> Pulled | None:
         """Return the image that was pulled by a name."""
@@ -73,6 +78,22 @@ class PulledImages:
     def find(self, image_id: str) -> Pulled | None:
         """Return an image by its id, if it was pulled for a job."""
         return next((each for each in self.all() if each.id == image_id), None)
+
+    @contextlib.contextmanager
+    def _alone(self) -> Iterator[None]:
+        """Keep every other thread and process from changing the file meanwhile."""
+        import fcntl  # noqa: PLC0415 - POSIX only
+
+        flags = os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW
+        lock = os.open(f"{self._path}.lock", flags, 0o600)
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX)
+            yield
+        finally:
+            os.close(lock)
+
+    def _put(self, image: Pulled) -> None:
+        self._write([each for each in self.all() if each.id != image.id] + [image])
 
     def _read(self) -> dict[str, Any]:
         try:
@@ -84,6 +105,10 @@ class PulledImages:
     def _write(self, images: list[Pulled]) -> None:
         content = self._read() | {self._engine: [asdict(each) for each in images]}
         descriptor, part = tempfile.mkstemp(prefix=self._path.name, dir=self._path.parent)
-        with os.fdopen(descriptor, "w", encoding="utf-8") as file:
-            json.dump(content, file)
-        os.replace(part, self._path)
+        try:
+            with os.fdopen(descriptor, "w", encoding="utf-8") as file:
+                json.dump(content, file)
+            os.replace(part, self._path)
+        except BaseException:
+            os.unlink(part)
+            raise
