@@ -15,7 +15,6 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from node3nb.errors import ExecutorError, SupervisorLost
-from node3nb.supervisor import proc
 from node3nb.supervisor.containers.orders import ContainerOrder
 from node3nb.supervisor.frames import Frame, FrameReader, encode
 from node3nb.supervisor.orders import Order
@@ -150,6 +149,8 @@ class SupervisorClient:
 
     def _kill_below_guard(self) -> bool:
         """Kill a supervisor that was stopped, so that its guard ends what it leaves."""
+        from node3nb.supervisor import proc  # noqa: PLC0415 - POSIX only
+
         below = proc.children(self._process.pid) if proc.MOUNTED else []
         for pid in below:
             with contextlib.suppress(ProcessLookupError):

@@ -56,6 +56,8 @@ class PulledImages:
 
     def note_use(self, image_id: str) -> None:
         """Remember that a job uses an image now, if it was pulled for one."""
+        if self.find(image_id) is None:
+            return
         with self._alone():
             known = self.find(image_id)
             if known is not None:

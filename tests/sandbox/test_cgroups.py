@@ -210,13 +210,13 @@ def test_named_after_another_process() -> None:
 
 def test_sweep(groups: Groups) -> None:
     """A dead provider's groups go, with who lives in them; a living one's stay."""
-    with child(sleep) as dead:
-        left = cgroups.find(dead)
-    assert isinstance(left, Groups)
     with child(sleep) as alive, child(sleep) as stray:
         kept = cgroups.find(alive)
         assert isinstance(kept, Groups)
-        left.create("job-1").enter(stray)
+        with child(sleep) as dead:
+            left = cgroups.find(dead)
+            assert isinstance(left, Groups)
+            left.create("job-1").enter(stray)
         cgroups.sweep(groups)
         assert os.waitpid(stray, 0)[1] == signal.SIGKILL
         assert not any(map(os.path.exists, left.homes))

@@ -122,6 +122,7 @@ function jobDetail(id) {
       tabindex: "0",
     });
     const node = make("div", {}, make("h5", { id: label }, name), text);
+    show(node, false);
     return { name, node, text };
   });
   const list = make("ul", { class: "n3-outputs" });
