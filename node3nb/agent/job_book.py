@@ -21,6 +21,8 @@ class JobBook:
         self._lock = threading.Lock()
         self._running: dict[str, JobRecord] = {}
         self._ended: deque[JobRecord] = deque()
+        #: About how many bytes those take.
+        self._ended_bytes = 0
         self._completed = self._failed = 0
         self._earned = self._ended_cpu_s = 0.0
 
@@ -36,6 +38,7 @@ class JobBook:
         with self._lock:
             if self._running.pop(record.spec.job_id, None) is not None:
                 self._ended.append(record)
+                self._ended_bytes += remembered.size(record)
                 self._ended_cpu_s += result.usage.cpu_s
             self._forget()
 
@@ -45,7 +48,9 @@ class JobBook:
             record = self._unsettled(job_id)
             if record is None:
                 return
+            self._ended_bytes -= remembered.size(record)
             remembered.shorten(record, result)
+            self._ended_bytes += remembered.size(record)
             record.state = result.state
             if result.state is JobState.COMPLETED:
                 self._completed += 1
@@ -55,9 +60,8 @@ class JobBook:
 
     def _forget(self) -> None:
         """Forget the oldest of what has ended, until the rest may stay."""
-        taken = sum(map(remembered.size, self._ended))
-        while self._ended and (len(self._ended) > KEPT or taken > KEPT_BYTES):
-            taken -= remembered.size(self._ended.popleft())
+        while self._ended and (len(self._ended) > KEPT or self._ended_bytes > KEPT_BYTES):
+            self._ended_bytes -= remembered.size(self._ended.popleft())
 
     def _unsettled(self, job_id: str) -> JobRecord | None:
         open_ones = (record for record in reversed(self._ended) if not record.state.final)
