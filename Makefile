@@ -7,13 +7,17 @@ JOBS ?= 2
 # Versions of ipykernel that the magics are tested on.
 KERNELS := 6.31 7.3 latest
 
-.PHONY: demo test kernels lint format bench lab notebooks binder screenshots clean
+.PHONY: demo test suite tutorials kernels lint format bench lab notebooks binder screenshots clean
 
 demo: $(VENV)/ready
 	$(BIN)/node3nb demo test_jobs
 
-test: $(VENV)/ready
+test: suite tutorials
+
+suite: $(VENV)/ready
 	$(BIN)/python -m pytest -n $(JOBS) --dist loadscope --durations 10 tests
+
+tutorials: $(VENV)/ready
 	$(BIN)/python -m pytest -n $(JOBS) --dist loadfile --nbval --nbval-current-env --nbval-cell-timeout 120 notebooks
 
 kernels: $(KERNELS:%=.kernels/%/ready)
