@@ -11,7 +11,11 @@ from pathlib import Path
 import pytest
 from support.native_jobs import SECRET
 
-pytest_plugins = ["support.engine_fixtures", "support.transfer_fixtures"]
+pytest_plugins = [
+    "support.engine_fixtures",
+    "support.postgresql",
+    "support.transfer_fixtures",
+]
 
 
 def pytest_configure() -> None:

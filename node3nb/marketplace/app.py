@@ -66,7 +66,9 @@ def create_app(settings: Settings, clock: Clock = time.time) -> FastAPI:
 
 
 async def _refused(_request: Request, error: Refusal) -> Response:
-    return JSONResponse({"detail": str(error), **error.facts}, error.status)
+    wait_s = error.facts.get("retry_after_s")
+    headers = None if wait_s is None else {"Retry-After": str(wait_s)}
+    return JSONResponse({"detail": str(error), **error.facts}, error.status, headers)
 
 
 async def _misread(_request: Request, error: JobSpecError) -> Response:

@@ -17,6 +17,7 @@ from node3nb.marketplace.clock import Clock
 from node3nb.marketplace.database import Database
 from node3nb.marketplace.keys import Caller
 from node3nb.marketplace.logs import Logs
+from node3nb.marketplace.refusals import Unavailable
 from node3nb.marketplace.resources import Resources
 from node3nb.marketplace.settings import Settings
 from node3nb.marketplace.store import callers, leases, queue
@@ -128,7 +129,7 @@ class Marketplace:
             try:
                 if await self.read(leases.any_expired, self.now()):
                     await self.expire()
-            except sa.exc.DBAPIError:
+            except (sa.exc.DBAPIError, Unavailable):
                 _log.exception("Leases that ran out could not be ended; this is tried again.")
 
 

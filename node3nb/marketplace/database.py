@@ -1,9 +1,8 @@
-"""The database: every change goes through one writer, reads run beside it.
+"""The database: every change goes through a queue to the writers, reads run beside them.
 
-SQLite lets one connection write at a time and makes the others sleep and try again, which
-starves them; one writer with a queue holds a claim at milliseconds.  What has queued up while
-a transaction was being synced to disk is committed together in the next one, each operation
-in a savepoint of its own.
+An answer is given when its change is committed.  Where there is one writer, what has queued up
+while a transaction was being synced to disk is committed together in the next one, each
+operation in a savepoint of its own.
 """
 
 from __future__ import annotations
@@ -16,24 +15,59 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
 from functools import partial
 from types import TracebackType
-from typing import Any, Concatenate, ParamSpec, Self, TypeVar
+from typing import Any, Concatenate, Generic, ParamSpec, Self, TypeVar
 
 import sqlalchemy as sa
-from sqlalchemy.engine import URL, make_url
+from sqlalchemy.engine import make_url
 from sqlalchemy.exc import ArgumentError, DBAPIError, IntegrityError
 
 from node3nb.errors import ConfigError
-from node3nb.marketplace import migration
+from node3nb.marketplace.backend import READERS, USE, Backend
+from node3nb.marketplace.postgresql_backend import PostgreSQL
+from node3nb.marketplace.refusals import Unavailable
+from node3nb.marketplace.sqlite_backend import SQLite
 
-#: Most operations committed together.
-BATCH = 64
-#: Threads that read.
-READERS = 2
-#: How long SQLite waits for another process's lock, in milliseconds.
-BUSY_TIMEOUT_MS = 10_000
+#: How often an operation is done again that was in another's way.
+TRIES = 10
+#: When a caller is to come back to a database that does not answer, in seconds.
+RETRY_AFTER_S = 2
 
 P = ParamSpec("P")
 T = TypeVar("T")
+
+
+def backend_of(url: str) -> Backend:
+    """Return the database a URL names; nothing is opened yet.
+
+    Raises
+    ------
+    ConfigError
+        It names none that is supported, or the driver is not installed.
+    """
+    try:
+        parsed = make_url(url)
+    except ArgumentError:
+        raise ConfigError(f"db: it is no database URL; {USE}.") from None
+    kinds: dict[str, Callable[[sa.URL], Backend]] = {"sqlite": SQLite, "postgresql": PostgreSQL}
+    kind = kinds.get(parsed.get_backend_name())
+    if kind is None:
+        raise ConfigError(f"db: this kind of database is not supported; {USE}.")
+    return kind(parsed)
+
+
+def prepare(url: str) -> None:
+    """Bring a database to the shape of this version, and close it again.
+
+    Raises
+    ------
+    ConfigError
+        It can't be used.
+    """
+    backend = backend_of(url)
+    try:
+        backend.migrate()
+    finally:
+        backend.close()
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,7 +80,7 @@ class _Operation:
     future: Future[Any] = field(default_factory=Future)
 
     def run(self, connection: sa.Connection) -> Callable[[], None]:
-        """Do it, and return what tells the caller once it is committed.
+        """Do it among others, and return what tells the caller once it is committed.
 
         Raises
         ------
@@ -65,13 +99,21 @@ class _Operation:
         return partial(self.future.set_result, value)
 
 
+@dataclass(frozen=True, slots=True)
+class _Done(Generic[T]):
+    """An operation that came to its end."""
+
+    #: What it returned.
+    value: T
+
+
 class Database:
     """One database, open between entering and leaving.
 
     Parameters
     ----------
     url
-        SQLAlchemy URL of a SQLite file.
+        SQLAlchemy URL of a SQLite file or of a PostgreSQL database.
 
     Raises
     ------
@@ -80,17 +122,18 @@ class Database:
     """
 
     def __init__(self, url: str) -> None:
-        parsed = _checked(url)
-        self._writer = _engine(parsed, begin="BEGIN IMMEDIATE")
-        self._reader = _engine(parsed, begin="BEGIN")
+        self._backend = backend_of(url)
         self._queue: queue.SimpleQueue[_Operation | None] = queue.SimpleQueue()
-        self._thread = threading.Thread(target=self._write_all, name="node3nb-db", daemon=True)
+        self._writers = [
+            threading.Thread(target=self._write_all, name="node3nb-db", daemon=True)
+            for _ in range(self._backend.writers)
+        ]
         self._readers = ThreadPoolExecutor(READERS, thread_name_prefix="node3nb-db-read")
 
     def __enter__(self) -> Self:
-        with self._writer.begin() as connection:
-            migration.upgrade(connection)
-        self._thread.start()
+        self._backend.migrate()
+        for thread in self._writers:
+            thread.start()
         return self
 
     def __exit__(
@@ -99,11 +142,12 @@ class Database:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        self._queue.put(None)
-        self._thread.join()
+        for _ in self._writers:
+            self._queue.put(None)
+        for thread in self._writers:
+            thread.join()
         self._readers.shutdown()
-        self._writer.dispose()
-        self._reader.dispose()
+        self._backend.close()
 
     def write(
         self,
@@ -112,7 +156,10 @@ class Database:
         *args: P.args,
         **kwargs: P.kwargs,
     ) -> Future[T]:
-        """Queue a change; its future is done when it is on disk, or was refused."""
+        """Queue a change; its future is done when it is on disk, or was refused.
+
+        The operation may be done more than once, and is undone before it is done again.
+        """
         queued = _Operation(lambda connection: operation(connection, *args, **kwargs))
         self._queue.put(queued)
         return queued.future
@@ -125,30 +172,78 @@ class Database:
         **kwargs: P.kwargs,
     ) -> Future[T]:
         """Queue a read of what is committed."""
-        return self._readers.submit(self._read, lambda c: operation(c, *args, **kwargs))
-
-    def _read(self, operation: Callable[[sa.Connection], T]) -> T:
-        with self._reader.connect() as connection:
-            return operation(connection)
+        return self._readers.submit(
+            self._transact, self._backend.reader, lambda c: operation(c, *args, **kwargs)
+        )
 
     def _write_all(self) -> None:
-        with self._writer.connect() as connection:
-            while batch := self._next_batch():
-                _commit(connection, batch)
+        while batch := self._next_batch():
+            try:
+                self._commit(batch)
+            except Exception as error:  # noqa: BLE001 - a writer outlives any failure; callers are told
+                for operation in batch:
+                    operation.future.set_exception(self._told(error))
 
     def _next_batch(self) -> list[_Operation]:
-        """Wait for an operation and return it with all that stand behind it; none is the end."""
+        """Wait for an operation and return it with those behind it; none is the end."""
         batch: list[_Operation] = []
         operation = self._queue.get()
         while operation is not None:
             if operation.future.set_running_or_notify_cancel():
                 batch.append(operation)
-            if len(batch) == BATCH or (batch and self._queue.empty()):
+            if len(batch) == self._backend.batch or (batch and self._queue.empty()):
                 return batch
             operation = self._queue.get()
         if batch:
             self._queue.put(None)
         return batch
+
+    def _commit(self, batch: list[_Operation]) -> None:
+        if len(batch) == 1:
+            batch[0].future.set_result(self._transact(self._backend.writer, batch[0].call))
+            return
+        with self._backend.writer.begin() as connection:
+            settlements = [operation.run(connection) for operation in batch]
+        for settle in settlements:
+            settle()
+
+    def _transact(self, engine: sa.Engine, call: Callable[[sa.Connection], T]) -> T:
+        """Do one operation in a transaction of its own, again if it was in another's way.
+
+        A commit that fails is not repeated: it may have been heard.
+
+        Raises
+        ------
+        Unavailable
+            The database can't be used now.
+        """
+        for again in reversed(range(TRIES)):
+            try:
+                with engine.connect() as connection:
+                    done = self._tried(connection, call, again=again > 0)
+                    if done is not None:
+                        connection.commit()
+                        return done.value
+            except DBAPIError as error:
+                raise self._told(error) from error
+        raise AssertionError("the last try is not passed over")
+
+    def _tried(
+        self, connection: sa.Connection, call: Callable[[sa.Connection], T], *, again: bool
+    ) -> _Done[T] | None:
+        """Do an operation; None when it was in another's way and may be done again."""
+        try:
+            return _Done(call(connection))
+        except DBAPIError as error:
+            if again and self._backend.passing(error):
+                return None
+            raise
+
+    def _told(self, error: Exception) -> Exception:
+        """Return what a caller is told of a failure."""
+        if isinstance(error, DBAPIError) and self._backend.gone(error):
+            return Unavailable(retry_after_s=RETRY_AFTER_S)
+        return error
 
 
 @contextlib.contextmanager
@@ -162,48 +257,3 @@ def _savepoint(connection: sa.Connection) -> Iterator[None]:
         raise
     finally:
         connection.exec_driver_sql("RELEASE operation")
-
-
-def _commit(connection: sa.Connection, batch: list[_Operation]) -> None:
-    try:
-        with connection.begin():
-            settlements = [operation.run(connection) for operation in batch]
-    except Exception as error:  # noqa: BLE001 - the writer outlives any failure; callers are told
-        for operation in batch:
-            operation.future.set_exception(error)
-        return
-    for settle in settlements:
-        settle()
-
-
-def _checked(url: str) -> URL:
-    try:
-        parsed = make_url(url)
-    except ArgumentError:
-        raise ConfigError("db: it is no database URL; use sqlite:////path/to/file.") from None
-    if parsed.get_backend_name() != "sqlite" or parsed.database in {None, "", ":memory:"}:
-        raise ConfigError("db: only SQLite files are supported; use sqlite:////path/to/file.")
-    return parsed
-
-
-def _engine(url: URL, begin: str) -> sa.Engine:
-    """Return an engine whose transactions start with `begin`.
-
-    The driver would start them by itself, late and never before a SELECT; see
-    https://docs.sqlalchemy.org/en/20/dialects/sqlite.html#pysqlite-serializable
-    """
-    engine = sa.create_engine(url, hide_parameters=True)
-    sa.event.listen(engine, "connect", _prepare)
-    sa.event.listen(engine, "begin", lambda connection: connection.exec_driver_sql(begin))
-    return engine
-
-
-def _prepare(driver_connection: Any, _record: object) -> None:
-    driver_connection.isolation_level = None
-    for pragma in (
-        f"busy_timeout = {BUSY_TIMEOUT_MS}",
-        "journal_mode = WAL",
-        "synchronous = FULL",
-        "foreign_keys = ON",
-    ):
-        driver_connection.execute(f"PRAGMA {pragma}")

@@ -77,7 +77,7 @@ class JobSubmission(Asked):
     environment: Annotated[dict[str, str], Few] = Field(default_factory=dict)
     gpu_memory_required: Bytes = 0
     estimated_duration: Annotated[float, Field(ge=0, le=1e9)] = 0.0
-    reward: Annotated[float, Field(ge=0, le=1e15)] = 0.0
+    reward: Annotated[float, Field(ge=0, le=1e9)] = 0.0
     timeout: Annotated[float, Field(gt=0, le=7 * 86_400)] = 3600.0
     input_data_url: str | None = None
     output_upload_url: str | None = None

@@ -76,3 +76,9 @@ class Unacceptable(Refusal):
     """A field of the call is not acceptable; correct it and send it again."""
 
     status = 422
+
+
+class Unavailable(Refusal):
+    """The marketplace's database does not answer; try again in a few seconds."""
+
+    status = 503

@@ -1,15 +1,12 @@
-"""What a job needs at least, and what an agent has at most: one rule, in Python and in SQL."""
+"""What a job needs at least, and what an agent has at most."""
 
 from __future__ import annotations
 
+import functools
 from dataclasses import dataclass, fields
-from typing import Any
-
-import sqlalchemy as sa
 
 from node3nb.jobs import JobSpec
 from node3nb.marketplace.protocol import AvailableQuery, JobSubmission
-from node3nb.marketplace.schema import jobs
 
 #: More than any job needs; stands for what an agent did not say.
 UNSAID = 1 << 50
@@ -36,24 +33,22 @@ class Resources:
         """Whether who has this can run what needs that."""
         return all(getattr(needs, name) <= getattr(self, name) for name in _NAMES)
 
-    def as_needs(self) -> dict[str, Any]:
-        """Return what a row of `jobs` says of it."""
-        return {f"needs_{name}": getattr(self, name) for name in _NAMES}
-
-    def as_offer(self) -> dict[str, Any]:
-        """Return what `COVERED` compares the rows of `jobs` with."""
-        return {f"has_{name}": getattr(self, name) for name in _NAMES}
+    @property
+    def shape(self) -> str:
+        """All of it as one word; jobs of one shape stand in one row of the queue."""
+        return ",".join(str(getattr(self, name)) for name in _NAMES)
 
 
 _NAMES = tuple(field.name for field in fields(Resources))
 
-#: The rule of `Resources.cover` as a condition on the rows of `jobs`.
-COVERED = sa.and_(*(jobs.c[f"needs_{name}"] <= sa.bindparam(f"has_{name}") for name in _NAMES))
 
-
-def needs_of_row(row: sa.Row[Any]) -> Resources:
-    """Return what the job of a row needs."""
-    return Resources(*(getattr(row, f"needs_{name}") for name in _NAMES))
+@functools.lru_cache(maxsize=4096)
+def of_shape(shape: str) -> Resources:
+    """Return what a shape stands for."""
+    gpu_memory, gpus, cpus, memory, isolation, container = shape.split(",")
+    return Resources(
+        int(gpu_memory), int(gpus), float(cpus), int(memory), int(isolation), int(container)
+    )
 
 
 def needs_of(submission: JobSubmission, spec: JobSpec) -> Resources:
@@ -62,7 +57,7 @@ def needs_of(submission: JobSubmission, spec: JobSpec) -> Resources:
     return Resources(
         gpu_memory=spec.requirements.gpu_memory_bytes,
         gpus=spec.requirements.gpus,
-        cpus=spec.limits.cpus,
+        cpus=float(spec.limits.cpus),
         memory=submission.requirements.memory_bytes or 0,
         isolation=0 if isolation is None else isolation.strength,
         container=int(spec.requirements.container),

@@ -5,6 +5,8 @@ The migrations make these tables; a test holds that both say the same.
 
 from __future__ import annotations
 
+from typing import Any
+
 from sqlalchemy import (
     JSON,
     BigInteger,
@@ -17,12 +19,18 @@ from sqlalchemy import (
     Table,
     Text,
     UniqueConstraint,
+    text,
 )
 
 #: SQLite numbers rows by itself only in a column of type INTEGER.
 _NUMBER = BigInteger().with_variant(Integer, "sqlite")
 #: None is the absence of a value, not the JSON word null.
 _DATA = JSON(none_as_null=True)
+
+#: Condition of an index on what waits for an agent.
+_WHILE_AVAILABLE: Any = {
+    f"{dialect}_where": text("status = 'available'") for dialect in ("sqlite", "postgresql")
+}
 
 metadata = MetaData(
     naming_convention={
@@ -73,20 +81,16 @@ jobs = Table(
     Column("status", Text, nullable=False),
     #: The submission, as it came.
     Column("spec", _DATA, nullable=False),
-    #: The negated priority, so that the queue is read in one direction.
-    Column("precedence", Integer, nullable=False),
-    Column("reward", Float, nullable=False),
+    #: What an agent must offer at least, as one word (`resources.Resources.shape`).
+    Column("shape", Text, nullable=False),
+    #: When it came, put forward by its priority; the smaller, the sooner its turn.
+    Column("precedence", Float, nullable=False),
+    #: What its completion pays, in millionths.
+    Column("reward_micro", BigInteger, nullable=False),
     Column("timeout_s", Float, nullable=False),
     Column("submitted_at", Float, nullable=False),
     Column("started_at", Float),
     Column("finished_at", Float),
-    # What an agent must offer at least.
-    Column("needs_gpu_memory", BigInteger, nullable=False),
-    Column("needs_gpus", Integer, nullable=False),
-    Column("needs_cpus", Float, nullable=False),
-    Column("needs_memory", BigInteger, nullable=False),
-    Column("needs_isolation", Integer, nullable=False),
-    Column("needs_container", Integer, nullable=False),
     # Who holds it now, or held it last.
     Column("agent_id", Text, ForeignKey("agents.agent_id")),
     Column("lease_id", Text),
@@ -103,7 +107,8 @@ jobs = Table(
     Column("output_data", _DATA),
     Column("metrics", _DATA),
     UniqueConstraint("submitter", "idempotency_key"),
-    Index(None, "status", "precedence", "number"),
+    Index("ix_jobs_queue", "shape", "precedence", "number", **_WHILE_AVAILABLE),
+    Index(None, "status", "number"),
     Index(None, "submitter", "number"),
     Index(None, "agent_id", "number"),
     Index(None, "lease_expires_at"),
@@ -131,6 +136,26 @@ leases = Table(
     #: When and how long it ran, in the agent's words.
     Column("report", _DATA),
     UniqueConstraint("job_id", "acceptance"),
+)
+
+#: What was paid: one row for every completed job, from its submitter to its agent.
+ledger = Table(
+    "ledger",
+    metadata,
+    Column("number", _NUMBER, primary_key=True, autoincrement=True),
+    #: A job is paid once.
+    Column("job_id", Text, ForeignKey("jobs.job_id"), nullable=False, unique=True),
+    #: The acceptance that completed it.
+    Column("lease_id", Text, ForeignKey("leases.lease_id"), nullable=False, unique=True),
+    Column("submitter", Text, nullable=False),
+    Column("agent_id", Text, ForeignKey("agents.agent_id"), nullable=False),
+    #: Where the agent is paid.
+    Column("wallet_address", Text, nullable=False),
+    Column("amount_micro", BigInteger, nullable=False),
+    Column("booked_at", Float, nullable=False),
+    Index(None, "agent_id", "number"),
+    Index(None, "submitter", "number"),
+    sqlite_autoincrement=True,
 )
 
 #: What happened to a job, oldest first.

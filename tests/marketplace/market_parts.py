@@ -3,20 +3,26 @@
 from __future__ import annotations
 
 import json
-import sqlite3
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import requests
+import sqlalchemy as sa
 
-from node3nb.marketplace import keys
+from node3nb.marketplace import keys, schema
 from node3nb.marketplace.keys import Role
+from node3nb.marketplace.store import ledger
+from node3nb.marketplace.store.ledger import Audit
+
+T = TypeVar("T")
 
 #: Bound of every call, in seconds.
 CALL_S = 30
+#: Both databases, for modules in which it matters which one it is.
+BOTH = ("sqlite", "postgresql")
 FINAL = {"completed", "failed", "cancelled"}
 MACHINE = {"wallet_address": "0xabc", "gpu_model": "none", "gpu_vendor": "none", "gpu_memory": 0}
 BASE_QUERY = {
@@ -119,6 +125,8 @@ class Market:
 
     url: str
     data_dir: Path
+    #: None is the file in the data directory.
+    database_url: str | None = None
 
     def __post_init__(self) -> None:
         self.people: list[Person] = []
@@ -141,16 +149,25 @@ class Market:
     def other_consumer(self, *, revoked: bool = False) -> Person:
         """Add a consumer behind the server's back: no call of the protocol does."""
         key = keys.new_key(Role.CONSUMER)
-        row = (keys.name_of(key), "consumer", keys.name_of(key), keys.sha256_of(key), time.time())
-        database = sqlite3.connect(self.data_dir / "marketplace.db", timeout=10)
-        with database:
-            database.execute(
-                "INSERT INTO keys (key_id, role, owner, sha256, created_at, revoked_at)"
-                " VALUES (?, ?, ?, ?, ?, ?)",
-                (*row, time.time() if revoked else None),
-            )
-        database.close()
+        name, now = keys.name_of(key), time.time()
+        row = {"key_id": name, "role": "consumer", "owner": name, "sha256": keys.sha256_of(key)}
+        ends = {"created_at": now, "revoked_at": now if revoked else None}
+        self.do(lambda c: c.execute(sa.insert(schema.keys).values(**row, **ends)).close())
         return self.person(key)
+
+    def do(self, operation: Callable[[sa.Connection], T]) -> T:
+        """Ask or change the database behind the server's back."""
+        engine = sa.create_engine(
+            self.database_url or f"sqlite:///{self.data_dir / 'marketplace.db'}"
+        )
+        with engine.begin() as connection:
+            result = operation(connection)
+        engine.dispose()
+        return result
+
+    def audit(self) -> Audit:
+        """Compare the ledger with the jobs."""
+        return self.do(ledger.audit)
 
     def close(self) -> None:
         for person in self.people:

@@ -7,7 +7,9 @@ import os
 import socket
 
 import pytest
-from marketplace.market_parts import Market, Person, SetClock, eventually, refusal, said
+from marketplace.market_parts import BOTH, Market, Person, SetClock, eventually, refusal, said
+
+DATABASES = BOTH
 
 CONTENT = os.urandom(3 << 20)
 #: The bound that conftest.py sets.

@@ -5,7 +5,18 @@ from __future__ import annotations
 import json
 
 import pytest
-from marketplace.market_parts import BASE_QUERY, COMPLETION, FAILURE, MACHINE, Market, refusal, said
+from marketplace.market_parts import (
+    BASE_QUERY,
+    BOTH,
+    COMPLETION,
+    FAILURE,
+    MACHINE,
+    Market,
+    refusal,
+    said,
+)
+
+DATABASES = BOTH
 
 BAD_JOBS = [
     ({}, "command"),

@@ -8,6 +8,7 @@ import pytest
 from marketplace.base_agent import BaseAgent
 from marketplace.market_parts import (
     BASE_QUERY,
+    BOTH,
     COMPLETION,
     FAILURE,
     MACHINE,
@@ -16,6 +17,8 @@ from marketplace.market_parts import (
     refusal,
     said,
 )
+
+DATABASES = BOTH
 
 GIB = 1 << 30
 

@@ -4,19 +4,21 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 import sqlalchemy as sa
+from marketplace.market_parts import BOTH
 
 from node3nb.marketplace.database import Database
+
+DATABASES = BOTH
 
 NAMES = sa.table("names", sa.column("name"))
 
 
 @pytest.fixture
-def database(tmp_path: Path) -> Iterator[Database]:
-    with Database(f"sqlite:///{tmp_path / 'd.db'}") as database:
+def database(database_url: str) -> Iterator[Database]:
+    with Database(database_url) as database:
         database.write(
             lambda c: c.exec_driver_sql("CREATE TABLE names (name TEXT UNIQUE)").close()
         ).result()
@@ -69,7 +71,7 @@ def test_a_cancelled_operation_is_not_done(database: Database) -> None:
 
 def test_a_failure_of_the_database_spares_the_next_batch(database: Database) -> None:
     broken = database.write(lambda c: c.exec_driver_sql("SELECT * FROM nothing").close())
-    assert isinstance(broken.exception(10), sa.exc.OperationalError)
+    assert isinstance(broken.exception(10), sa.exc.DBAPIError)
     database.write(add, "a").result(10)
     assert names(database) == ["a"]
 
@@ -79,7 +81,7 @@ def test_errors_hold_no_values(database: Database) -> None:
     assert "secret" not in str(database.write(add, "secret").exception(10))
 
 
-def test_what_is_queued_at_the_end_is_still_done(tmp_path: Path) -> None:
-    with Database(f"sqlite:///{tmp_path / 'd.db'}") as database:
+def test_what_is_queued_at_the_end_is_still_done(database_url: str) -> None:
+    with Database(database_url) as database:
         waiting = [database.write(lambda _connection: 7) for _ in range(200)]
     assert [each.result(10) for each in waiting] == [7] * 200

@@ -5,10 +5,13 @@ from __future__ import annotations
 from dataclasses import replace
 
 import pytest
-from marketplace.market_parts import Market, SetClock, eventually, refusal, said
+from marketplace.market_parts import BOTH, Market, SetClock, eventually, refusal, said
 
 from node3nb.marketplace.server import running
 from node3nb.marketplace.settings import Settings
+from node3nb.marketplace.store import ledger
+
+DATABASES = BOTH
 
 LEASE_S = 90
 
@@ -204,3 +207,19 @@ def test_the_sweep_finds_what_no_poll_finds(settings: Settings, clock: SetClock)
         clock.advance(LEASE_S)
         eventually(lambda: market.consumer.status(job_id) == "available")
         market.close()
+
+
+def test_a_completed_job_is_paid_once_and_exactly(market: Market) -> None:
+    agent, before = market.agent(), market.audit()
+    for reward in (0.1, 0.2, 1e9, 0):
+        job_id = market.consumer.submit(reward=reward)
+        lease = agent.lease(job_id)
+        for _ in range(2):
+            assert said(agent.complete(job_id, lease_id=lease))["reward"] == reward
+    lost = market.consumer.submit(reward=7)
+    said(agent.fail(lost, lease_id=agent.lease(lost), error_type="exited"))
+    audit = market.audit()
+    assert audit.exact
+    assert audit.entries - before.entries == 4
+    assert audit.booked_micro - before.booked_micro == 1_000_000_000_300_000
+    assert market.do(lambda c: ledger.balance(c, agent.agent_id)) == 1_000_000_000_300_000

@@ -8,12 +8,14 @@ from collections.abc import Callable
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 
 import pytest
-from marketplace.market_parts import BASE_QUERY, CALL_S, Market, Person, SetClock, said
+from marketplace.market_parts import BASE_QUERY, BOTH, CALL_S, Market, Person, SetClock, said
 
 from node3nb.marketplace import waiting
 from node3nb.marketplace.app import create_app
 from node3nb.marketplace.server import running
 from node3nb.marketplace.settings import Settings
+
+DATABASES = BOTH
 
 #: Longer than any test waits for an agent that must not be woken.
 LONG_S = 20

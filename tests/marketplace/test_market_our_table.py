@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import pytest
-from marketplace.market_parts import Market, SetClock, refusal, said
+from marketplace.market_parts import BOTH, Market, SetClock, refusal, said
+
+DATABASES = BOTH
 
 GIB = 1 << 30
 

@@ -5,7 +5,9 @@ from __future__ import annotations
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
-from marketplace.market_parts import COMPLETION, Market, Person, said
+from marketplace.market_parts import BOTH, COMPLETION, Market, Person, said
+
+DATABASES = BOTH
 
 JOBS = 50
 

@@ -10,7 +10,7 @@ import sqlalchemy as sa
 from node3nb.jobs import ExitReason
 from node3nb.marketplace.protocol import JobStatus
 from node3nb.marketplace.refusals import NotYours, Superseded, Unknown, WrongState
-from node3nb.marketplace.resources import Resources, needs_of_row
+from node3nb.marketplace.resources import Resources, of_shape
 from node3nb.marketplace.schema import jobs, leases
 
 #: Statuses of a job that an agent holds.
@@ -27,6 +27,7 @@ _ATTEMPTS = (
         leases.c.lease_id.label("meant"),
         leases.c.agent_id.label("holder"),
         leases.c.acceptance,
+        leases.c.wallet_address,
         leases.c.outcome,
         leases.c.answer,
     )
@@ -37,6 +38,11 @@ _ATTEMPTS = (
 )
 _OF_AGENT = _ATTEMPTS.where(leases.c.agent_id == sa.bindparam("agent"))
 _NAMED = _OF_AGENT.where(leases.c.lease_id == sa.bindparam("lease"))
+_HOLD = (
+    sa.select(jobs.c.number)
+    .where(jobs.c.job_id == sa.bindparam("job"))
+    .with_for_update(key_share=True)
+)
 _STATUS = sa.select(jobs.c.status).where(jobs.c.job_id == sa.bindparam("job"))
 
 
@@ -50,8 +56,10 @@ class Attempt:
     job_status: JobStatus
     #: What the job needs.
     needs: Resources
-    #: What its completion pays.
-    reward: float
+    #: Who submitted it.
+    submitter: str
+    #: What its completion pays, in micro-units.
+    reward_micro: int
     #: Acceptances that count.
     attempts: int
     #: Acceptances the job may have.
@@ -62,6 +70,8 @@ class Attempt:
     lease_id: str
     #: Who holds or held it.
     agent_id: str
+    #: Where that agent is paid.
+    wallet_address: str
     #: Which acceptance of the job it is, from 1.
     acceptance: int
     #: Whether nobody has accepted the job since.
@@ -88,6 +98,15 @@ class Attempt:
         """Whether the job waits for another agent, or was given up for want of one."""
         given_up = self.job_status is JobStatus.FAILED and self.error_type == ExitReason.LOST
         return given_up or self.job_status is JobStatus.AVAILABLE
+
+
+def hold(connection: sa.Connection, job_id: str) -> None:
+    """Keep everybody else from changing a job until this transaction ends.
+
+    What is read after it stays so; SQLite has one writer, and every transaction is alone.
+    """
+    if connection.dialect.name != "sqlite":
+        connection.execute(_HOLD, {"job": job_id})
 
 
 def find(
@@ -132,13 +151,15 @@ def _attempt(row: sa.Row[Any]) -> Attempt:
     return Attempt(
         job_id=row.job_id,
         job_status=JobStatus(row.status),
-        needs=needs_of_row(row),
-        reward=row.reward,
+        needs=of_shape(row.shape),
+        submitter=row.submitter,
+        reward_micro=row.reward_micro,
         attempts=row.attempts,
         max_attempts=row.max_attempts,
         error_type=row.error_type,
         lease_id=row.meant,
         agent_id=row.holder,
+        wallet_address=row.wallet_address,
         acceptance=row.acceptance,
         latest=row.acceptance == row.acceptances,
         outcome=row.outcome,

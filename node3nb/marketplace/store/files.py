@@ -86,6 +86,7 @@ def keep_input(connection: sa.Connection, job_id: str, file: StoredFile, now: fl
     Conflict
         The job does not wait for an input.
     """
+    attempts.hold(connection, job_id)
     if _kept_or_none(connection, job_id, Kind.INPUT) == file:
         return Kept()
     freed = queue.make_available(connection, job_id)
@@ -109,6 +110,7 @@ def keep_output(
     Refusal
         The attempt has ended while the file was on its way.
     """
+    attempts.hold(connection, attempt.job_id)
     fresh = attempts.find(connection, attempt.job_id, attempt.agent_id, attempt.lease_id)
     attempts.require_open(fresh, lease_id)
     connection.execute(
@@ -155,6 +157,7 @@ def sending(connection: sa.Connection, job_id: str, agent_id: str, lease_id: str
     Refusal
         The job is unknown, or its outputs are not wanted from this agent.
     """
+    attempts.hold(connection, job_id)
     attempt = attempts.find(connection, job_id, agent_id, lease_id)
     attempts.require_open(attempt, lease_id)
     attempts.advance(connection, attempt, JobStatus.UPLOADING)

@@ -11,9 +11,10 @@ import sqlalchemy as sa
 
 from node3nb.jobs import ExitReason
 from node3nb.marketplace.clock import iso
+from node3nb.marketplace.money import units
 from node3nb.marketplace.protocol import Accepted, HeartbeatAnswer, JobStatus, Outcome, Release
 from node3nb.marketplace.refusals import WrongState
-from node3nb.marketplace.resources import needs_of_row
+from node3nb.marketplace.resources import of_shape
 from node3nb.marketplace.schema import jobs, leases
 from node3nb.marketplace.store import attempts, history
 from node3nb.marketplace.store.attempts import EXPIRED, HELD, RELEASED, Attempt
@@ -40,9 +41,16 @@ _ACCEPT = (
         attempts=jobs.c.attempts + 1,
         acceptances=jobs.c.acceptances + 1,
     )
-    .returning(jobs.c.reward, jobs.c.acceptances)
+    .returning(jobs.c.reward_micro, jobs.c.acceptances)
 )
 _OPEN = sa.insert(leases)
+_RAN_OUT = (
+    sa.select(jobs.c.number)
+    .where(jobs.c.lease_expires_at <= sa.bindparam("now"))
+    .order_by(jobs.c.lease_expires_at)
+    .limit(EXPIRED_AT_ONCE)
+    .with_for_update(skip_locked=True, key_share=True)
+)
 _EXPIRED = sa.select(sa.exists().where(jobs.c.lease_expires_at <= sa.bindparam("now")))
 
 
@@ -72,9 +80,6 @@ def accept(connection: sa.Connection, job_id: str, claim: Claim) -> Accepted:
     Unknown
         There is no such job.
     """
-    earlier = _accepted_before(connection, job_id, claim)
-    if earlier is not None:
-        return earlier
     lease_id, expires_at = uuid.uuid4().hex, claim.now + claim.lease_s
     terms = {
         "job": job_id,
@@ -85,11 +90,14 @@ def accept(connection: sa.Connection, job_id: str, claim: Claim) -> Accepted:
     }
     row = connection.execute(_ACCEPT, terms).one_or_none()
     if row is None:
+        earlier = _accepted_before(connection, job_id, claim)
+        if earlier is not None:
+            return earlier
         status = attempts.require_job(connection, job_id)
         raise WrongState(f"The job is no longer available; it is {status}.")
     _open_lease(connection, job_id, lease_id, row.acceptances, claim)
     history.record(connection, claim.now, job_id, Event.ACCEPTED, agent_id=claim.agent_id)
-    return _accepted(job_id, row.reward, lease_id, expires_at)
+    return _accepted(job_id, row.reward_micro, lease_id, expires_at)
 
 
 def _open_lease(
@@ -112,7 +120,7 @@ def _accepted_before(connection: sa.Connection, job_id: str, claim: Claim) -> Ac
     if claim.request_id is None:
         return None
     row = connection.execute(
-        sa.select(jobs.c.reward, jobs.c.lease_id, jobs.c.lease_expires_at)
+        sa.select(jobs.c.reward_micro, jobs.c.lease_id, jobs.c.lease_expires_at)
         .join(leases, leases.c.lease_id == jobs.c.lease_id)
         .where(
             jobs.c.job_id == job_id,
@@ -123,14 +131,14 @@ def _accepted_before(connection: sa.Connection, job_id: str, claim: Claim) -> Ac
     ).one_or_none()
     if row is None:
         return None
-    return _accepted(job_id, row.reward, row.lease_id, row.lease_expires_at)
+    return _accepted(job_id, row.reward_micro, row.lease_id, row.lease_expires_at)
 
 
-def _accepted(job_id: str, reward: float, lease_id: str, expires_at: float) -> Accepted:
+def _accepted(job_id: str, reward_micro: int, lease_id: str, expires_at: float) -> Accepted:
     return Accepted(
         status=JobStatus.ACCEPTED,
         job_id=job_id,
-        reward=reward,
+        reward=units(reward_micro),
         lease_id=lease_id,
         lease_expires_at=iso(expires_at),
     )
@@ -143,7 +151,8 @@ def renew_named(
     renewed: dict[str, str] = {}
     cancelled: list[str] = []
     unknown: list[str] = []
-    for job_id, lease_id in named.items():
+    for job_id, lease_id in sorted(named.items()):  # in one order, or two would wait for each other
+        attempts.hold(connection, job_id)
         attempt = attempts.find_or_none(connection, job_id, agent_id, lease_id)
         if attempt is not None and attempt.open:
             _renew(connection, attempt, now, now + lease_s)
@@ -212,8 +221,12 @@ def any_expired(connection: sa.Connection, now: float) -> bool:
 
 def expire(connection: sa.Connection, now: float) -> list[Freed]:
     """End the leases that ran out; return the jobs that are available again."""
+    numbers = connection.execute(_RAN_OUT, {"now": now}).scalars().all()
     rows = connection.execute(
-        sa.update(jobs).where(_ran_out(now)).values(_after_silence(now)).returning(*jobs.c)
+        sa.update(jobs)
+        .where(jobs.c.number.in_(numbers))
+        .values(_after_silence(now))
+        .returning(*jobs.c)
     ).all()
     for row in rows:
         end(connection, row.lease_id, EXPIRED, now)
@@ -221,18 +234,8 @@ def expire(connection: sa.Connection, now: float) -> list[Freed]:
         if row.status == JobStatus.FAILED:
             history.record(connection, now, row.job_id, Event.FAILED, detail=SILENT)
     return [
-        Freed(row.job_id, needs_of_row(row)) for row in rows if row.status == JobStatus.AVAILABLE
+        Freed(row.job_id, of_shape(row.shape)) for row in rows if row.status == JobStatus.AVAILABLE
     ]
-
-
-def _ran_out(now: float) -> sa.ColumnElement[bool]:
-    first = (
-        sa.select(jobs.c.number)
-        .where(jobs.c.lease_expires_at <= now)
-        .order_by(jobs.c.lease_expires_at)
-        .limit(EXPIRED_AT_ONCE)
-    )
-    return jobs.c.number.in_(first)
 
 
 def _after_silence(now: float) -> dict[str, Any]:
@@ -272,6 +275,7 @@ def release(
     Refusal
         The job is unknown, or not the agent's.
     """
+    attempts.hold(connection, job_id)
     attempt = attempts.find(connection, job_id, agent_id, asked.lease_id)
     answer = Outcome(status=RELEASED, job_id=job_id)
     if attempt.outcome == RELEASED:

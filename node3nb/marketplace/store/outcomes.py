@@ -7,10 +7,11 @@ from typing import Any
 import sqlalchemy as sa
 
 from node3nb.jobs import ExitReason
+from node3nb.marketplace.money import units
 from node3nb.marketplace.protocol import Completion, Failure, JobStatus, Outcome
 from node3nb.marketplace.refusals import Conflict
 from node3nb.marketplace.schema import jobs
-from node3nb.marketplace.store import attempts, history, leases
+from node3nb.marketplace.store import attempts, history, leases, ledger
 from node3nb.marketplace.store.attempts import Attempt
 from node3nb.marketplace.store.history import Event
 from node3nb.marketplace.store.queue import Freed
@@ -22,13 +23,14 @@ FINAL = (JobStatus.COMPLETED, JobStatus.FAILED, JobStatus.CANCELLED)
 def complete(
     connection: sa.Connection, job_id: str, agent_id: str, said: Completion, now: float
 ) -> Outcome:
-    """Take a job's result; the same lease again hears the first answer.
+    """Take a job's result and pay for it; the same lease again hears the first answer.
 
     Raises
     ------
     Refusal
         The job is unknown, or its result is not wanted from this agent.
     """
+    attempts.hold(connection, job_id)
     attempt = attempts.find(connection, job_id, agent_id, said.lease_id)
     if attempt.outcome == JobStatus.COMPLETED:
         return Outcome.model_validate(attempt.answer)
@@ -36,11 +38,12 @@ def complete(
     answer = Outcome(
         status=JobStatus.COMPLETED,
         job_id=job_id,
-        reward=attempt.reward,
+        reward=units(attempt.reward_micro),
         job_status=JobStatus.COMPLETED,
     )
     _settle(connection, attempt, JobStatus.COMPLETED, now, **_reported(said))
     _end(connection, attempt, answer, said, now)
+    ledger.book(connection, attempt, now)
     history.record(connection, now, job_id, Event.COMPLETED, agent_id=agent_id)
     return answer
 
@@ -55,6 +58,7 @@ def fail(
     Refusal
         The job is unknown, or its failure is not wanted from this agent.
     """
+    attempts.hold(connection, job_id)
     attempt = attempts.find(connection, job_id, agent_id, said.lease_id)
     if attempt.outcome == JobStatus.FAILED:
         return Outcome.model_validate(attempt.answer), None
@@ -83,6 +87,7 @@ def cancel(connection: sa.Connection, job_id: str, now: float) -> Outcome:
     Conflict
         It has ended.
     """
+    attempts.hold(connection, job_id)
     status = attempts.require_job(connection, job_id)
     if status in {JobStatus.COMPLETED, JobStatus.FAILED}:
         raise Conflict(f"The job is {status} already; there is nothing to cancel.")

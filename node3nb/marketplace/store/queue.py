@@ -1,4 +1,4 @@
-"""The queue: jobs come in, and are offered to agents by priority and age."""
+"""The queue: jobs come in, and are offered to agents by age and priority."""
 
 from __future__ import annotations
 
@@ -9,12 +9,17 @@ from typing import Any
 
 import sqlalchemy as sa
 
+from node3nb.marketplace.money import micro
 from node3nb.marketplace.protocol import JobStatus, JobSubmission, Outcome
 from node3nb.marketplace.refusals import Conflict
-from node3nb.marketplace.resources import COVERED, Resources, needs_of, needs_of_row
+from node3nb.marketplace.resources import Resources, needs_of, of_shape
 from node3nb.marketplace.schema import artifacts, jobs
-from node3nb.marketplace.store import history
+from node3nb.marketplace.store import history, lines
 from node3nb.marketplace.store.history import Event
+
+#: How far a priority of 1 puts a job forward, in seconds.  Priorities are bounded, so every job
+#: comes to its turn: all that can pass it was submitted within a day and a half of it.
+PRIORITY_S = 60.0
 
 _ADD = sa.insert(jobs)
 _SUBMITTED_BEFORE = sa.select(jobs.c.job_id, jobs.c.status, jobs.c.spec).where(
@@ -22,13 +27,7 @@ _SUBMITTED_BEFORE = sa.select(jobs.c.job_id, jobs.c.status, jobs.c.spec).where(
     jobs.c.idempotency_key == sa.bindparam("idempotency_key"),
 )
 _INPUT = sa.and_(artifacts.c.job_id == jobs.c.job_id, artifacts.c.kind == "input")
-_AVAILABLE = (
-    sa.select(jobs, artifacts.c.sha256.label("input_sha256"))
-    .outerjoin(artifacts, _INPUT)
-    .where(jobs.c.status == JobStatus.AVAILABLE, COVERED)
-    .order_by(jobs.c.precedence, jobs.c.number)
-    .limit(sa.bindparam("most"))
-)
+_OFFERED = sa.select(jobs, artifacts.c.sha256.label("input_sha256")).outerjoin(artifacts, _INPUT)
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,14 +96,14 @@ def submit(
         "idempotency_key": idempotency_key,
         "status": status,
         "spec": wire,
-        "precedence": -submission.priority,
-        "reward": submission.reward,
+        "shape": needs.shape,
+        "precedence": now - submission.priority * PRIORITY_S,
+        "reward_micro": micro(submission.reward),
         "timeout_s": submission.timeout,
         "submitted_at": now,
         "attempts": 0,
         "max_attempts": submission.max_attempts,
         "acceptances": 0,
-        **needs.as_needs(),
     }
     connection.execute(_ADD, row)
     history.record(connection, now, job_id, Event.SUBMITTED)
@@ -126,9 +125,12 @@ def _submitted_before(
 
 def available(connection: sa.Connection, has: Resources, limit: int) -> list[Queued]:
     """Return the first jobs of the queue that an agent can run."""
-    rows = connection.execute(_AVAILABLE, {"most": limit, **has.as_offer()})
+    numbers = lines.first(connection, has, limit)
+    rows = connection.execute(
+        _OFFERED.where(jobs.c.number.in_(numbers)).order_by(jobs.c.precedence, jobs.c.number)
+    )
     return [
-        Queued(row.job_id, needs_of_row(row), row.spec, row.acceptances, row.input_sha256)
+        Queued(row.job_id, of_shape(row.shape), row.spec, row.acceptances, row.input_sha256)
         for row in rows
     ]
 
@@ -141,4 +143,4 @@ def make_available(connection: sa.Connection, job_id: str) -> Freed | None:
         .values(status=JobStatus.AVAILABLE)
         .returning(*jobs.c)
     ).one_or_none()
-    return None if row is None else Freed(row.job_id, needs_of_row(row))
+    return None if row is None else Freed(row.job_id, of_shape(row.shape))

@@ -9,6 +9,7 @@ import sqlalchemy as sa
 
 from node3nb.marketplace.clock import iso_or_none
 from node3nb.marketplace.keys import Caller, Role
+from node3nb.marketplace.money import units
 from node3nb.marketplace.protocol import JobStatus, JobView
 from node3nb.marketplace.refusals import Unknown
 from node3nb.marketplace.schema import jobs
@@ -20,7 +21,7 @@ _LISTED: tuple[sa.ColumnElement[Any], ...] = (
     jobs.c.job_id,
     jobs.c.status,
     jobs.c.spec["job_type"].as_string().label("job_type"),
-    jobs.c.reward,
+    jobs.c.reward_micro,
     jobs.c.attempts,
     jobs.c.max_attempts,
     jobs.c.agent_id,
@@ -120,7 +121,7 @@ def _view(row: sa.Row[Any], job_type: str) -> JobView:
         job_id=row.job_id,
         status=row.status,
         job_type=job_type,
-        reward=row.reward,
+        reward=units(row.reward_micro),
         attempts=row.attempts,
         max_attempts=row.max_attempts,
         agent_id=row.agent_id,
