@@ -14,6 +14,7 @@ from support.native_jobs import SECRET
 pytest_plugins = [
     "support.engine_fixtures",
     "support.postgresql",
+    "support.store_fixtures",
     "support.transfer_fixtures",
 ]
 

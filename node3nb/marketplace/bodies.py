@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import AsyncIterator, Awaitable, Callable, MutableMapping
 from typing import Any
 
@@ -33,12 +34,20 @@ async def within(chunks: AsyncIterator[bytes], limit: int) -> AsyncIterator[byte
     total = 0
     async for chunk in chunks:
         total += len(chunk)
-        if total <= limit:
-            yield chunk
-        elif total > limit + DRAIN_BYTES:
-            break
-    if total > limit:
-        raise TooLarge(f"body: more than the {limit} bytes allowed; send less.")
+        if total > limit:
+            await drop(chunks)
+            raise TooLarge(f"body: more than the {limit} bytes allowed; send less.")
+        yield chunk
+
+
+async def drop(chunks: AsyncIterator[bytes]) -> None:
+    """Read on, as far as it is worth it, in a body that is refused."""
+    dropped = 0
+    with contextlib.suppress(ClientDisconnect):
+        async for chunk in chunks:
+            dropped += len(chunk)
+            if dropped > DRAIN_BYTES:
+                return
 
 
 class BoundedJson:

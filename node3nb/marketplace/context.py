@@ -12,12 +12,13 @@ from typing import Concatenate, ParamSpec, TypeVar
 import sqlalchemy as sa
 
 from node3nb.marketplace import keys
-from node3nb.marketplace.artifacts import Artifacts
+from node3nb.marketplace.artifacts.keeper import Artifacts
+from node3nb.marketplace.artifacts.places import open_store
 from node3nb.marketplace.clock import Clock
 from node3nb.marketplace.database import Database
 from node3nb.marketplace.keys import Caller
 from node3nb.marketplace.logs import Logs
-from node3nb.marketplace.refusals import Unavailable
+from node3nb.marketplace.refusals import Refusal, Unavailable
 from node3nb.marketplace.resources import Resources
 from node3nb.marketplace.settings import Settings
 from node3nb.marketplace.store import callers, leases, queue
@@ -52,7 +53,8 @@ class Marketplace:
         self.now = clock
         self.keys = keys.load_or_create(settings.data_dir)
         self.room = WaitingRoom()
-        self.artifacts = Artifacts(settings.data_dir / "artifacts", settings.max_artifact_bytes)
+        store = open_store(settings, self.keys.url_secret)
+        self.artifacts = Artifacts(store, self, clock, settings)
         self.logs = Logs(settings.data_dir / "logs", settings.max_log_bytes)
         self._database = Database(settings.database_url)
         self._callers: dict[str, tuple[Caller, float]] = {}
@@ -77,12 +79,14 @@ class Marketplace:
         """Hold the database open, and look for leases that ran out."""
         with self._database:
             await self.write(callers.keep_first_keys, self.keys, self.now())
-            sweeper = asyncio.create_task(self._sweep())
+            chores = [asyncio.create_task(self._sweep()), asyncio.create_task(self._tidy())]
             try:
                 yield
             finally:
                 self.room.close()
-                sweeper.cancel()
+                for chore in chores:
+                    chore.cancel()
+                await asyncio.wait(chores)
 
     async def write(
         self,
@@ -131,6 +135,14 @@ class Marketplace:
                     await self.expire()
             except (sa.exc.DBAPIError, Unavailable):
                 _log.exception("Leases that ran out could not be ended; this is tried again.")
+
+    async def _tidy(self) -> None:
+        while True:
+            await asyncio.sleep(self.settings.tidy_s)
+            try:
+                await self.artifacts.tidy()
+            except (sa.exc.DBAPIError, OSError, Refusal):
+                _log.exception("Files that nothing needs were not all removed; tried again.")
 
 
 def _look(

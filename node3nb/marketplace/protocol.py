@@ -68,6 +68,8 @@ __all__ = [
     "Release",
     "StoredArtifact",
     "StrictJobNeeds",
+    "UploadAsked",
+    "UploadPermit",
     "complaint",
     "first_complaint",
     "read_job",
@@ -201,6 +203,26 @@ class Outcome(Heard):
     reward: float | None = None
     #: Where the job itself stands now: a failed attempt may leave it available.
     job_status: str | None = None
+
+
+class UploadAsked(Asked):
+    """`POST` on the place of an artifact: asks where its bytes are sent, past the server."""
+
+    #: Size of the file, in bytes.
+    bytes: Bytes
+    #: SHA-256 of the file, in hex.
+    sha256: Annotated[str, Field(pattern="^[0-9a-fA-F]{64}$")]
+
+
+class UploadPermit(Heard):
+    """Answer to it: leave to send that one file, for some minutes."""
+
+    #: Where it is sent with PUT; whoever has it can send that file, so it is never logged.
+    upload_url: str = Field(repr=False)
+    #: Headers that have to be sent with it, as they stand.
+    headers: dict[str, str]
+    #: What is called with POST, without a body, when it has been sent; answers `StoredArtifact`.
+    done_url: str = Field(repr=False)
 
 
 class StoredArtifact(Heard):

@@ -54,6 +54,12 @@ class Unknown(Refusal):
     status = 404
 
 
+class NotOffered(Refusal):
+    """This marketplace keeps files itself; send yours to it with PUT."""
+
+    status = 404
+
+
 class Superseded(Refusal):
     """lease_id: the job no longer belongs to this lease; drop its result."""
 
@@ -80,5 +86,23 @@ class Unacceptable(Refusal):
 
 class Unavailable(Refusal):
     """The marketplace's database does not answer; try again in a few seconds."""
+
+    status = 503
+
+
+class OverQuota(Refusal):
+    """The submitter of this job has as much kept as it may have; wait until some is removed."""
+
+    status = 507
+
+
+class StoreFull(Refusal):
+    """The marketplace has no room for files now; send it again later."""
+
+    status = 507
+
+
+class StoreAway(Refusal):
+    """The place where this marketplace keeps files does not answer; try again later."""
 
     status = 503

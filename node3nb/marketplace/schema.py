@@ -171,16 +171,45 @@ events = Table(
     Index(None, "job_id", "number"),
 )
 
-#: Files kept for a job; their bytes lie under the data directory.
+#: Files kept for a job.
 artifacts = Table(
     "artifacts",
     metadata,
     Column("job_id", Text, ForeignKey("jobs.job_id"), primary_key=True),
     #: input or output.
     Column("kind", Text, primary_key=True),
+    #: What the file is called where files are kept; a name is never given twice.
+    Column("name", Text, nullable=False, index=True),
     Column("bytes", BigInteger, nullable=False),
     Column("sha256", Text, nullable=False),
     #: The acceptance that sent it; 0 for the submitter.
     Column("acceptance", Integer, nullable=False),
     Column("stored_at", Float, nullable=False),
+)
+
+#: Files on their way: each is here before its first byte is anywhere.
+uploads = Table(
+    "uploads",
+    metadata,
+    Column("name", Text, primary_key=True),
+    Column("job_id", Text, ForeignKey("jobs.job_id"), nullable=False),
+    Column("kind", Text, nullable=False),
+    Column("acceptance", Integer, nullable=False),
+    #: What it is charged with: all that was announced, or what has come so far.
+    Column("bytes", BigInteger, nullable=False),
+    #: What a file that goes past the server must hash to; NULL for one that comes through it.
+    Column("sha256", Text),
+    #: When it is given up.
+    Column("expires_at", Float, nullable=False),
+    Index(None, "job_id", "kind"),
+    Index(None, "expires_at"),
+)
+
+#: What is charged to each submitter: the sum over its jobs' artifacts and uploads.
+storage = Table(
+    "storage",
+    metadata,
+    Column("owner", Text, primary_key=True),
+    Column("bytes", BigInteger, nullable=False),
+    Column("files", Integer, nullable=False),
 )

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 GIB = 1 << 30
+DAY_S = 86_400.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,6 +23,18 @@ class Settings:
     sweep_s: float = 10.0
     #: Largest artifact, in bytes.
     max_artifact_bytes: int = 8 * GIB
+    #: Bucket in which artifacts are kept, as s3://BUCKET/PREFIX; None is the data directory.
+    artifacts_url: str | None = None
+    #: What may be kept for one submitter, in bytes; outputs may go to twice as much.
+    quota_bytes: int = 64 * GIB
+    #: What may be kept for one submitter, in files; outputs may go to twice as many.
+    quota_files: int = 100_000
+    #: How long inputs are kept after their job ended, in days.
+    keep_inputs_days: float = 1.0
+    #: How long outputs are kept after their job ended, in days.
+    keep_outputs_days: float = 30.0
+    #: How often files that nothing needs are looked for, in seconds.
+    tidy_s: float = 600.0
     #: Largest log of one attempt, in bytes.
     max_log_bytes: int = 16 * (1 << 20)
 

@@ -60,6 +60,15 @@ class JobStatus(enum.StrEnum):
     CANCELLED = "cancelled"
 
 
+class ArtifactKind(enum.StrEnum):
+    """What a file is to its job."""
+
+    #: What the submitter sends and the agent fetches.
+    INPUT = "input"
+    #: What the agent sends and the submitter fetches.
+    OUTPUT = "output"
+
+
 class Heard(BaseModel):
     """Something a peer said; unknown fields are kept and ignored."""
 

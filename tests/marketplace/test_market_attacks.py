@@ -4,60 +4,15 @@ from __future__ import annotations
 
 import socket
 import time
-from pathlib import Path
 from urllib.parse import urlsplit
 
 import pytest
-from marketplace.market_parts import BASE_QUERY, MACHINE, Market, Person, refusal, said
+from marketplace.market_parts import BASE_QUERY, MACHINE, Market, refusal, said
 
 #: How long the marketplace may be busy with one bad call, in seconds.
 BUSY_S = 2.0
 #: Bytes of a request's head that nobody needs.
 ENDLESS = 16 << 20
-
-
-def files_of(market: Market, job_id: str) -> set[Path]:
-    return set((market.data_dir / "artifacts" / job_id).iterdir())
-
-
-def held(market: Market, agent: Person) -> tuple[str, dict[str, str]]:
-    """Return a job with an input that the agent holds, and the header of its lease."""
-    job_id = market.consumer.submit(awaits_input=True)
-    said(market.consumer.put(f"/api/jobs/{job_id}/input", b"INPUT"))
-    return job_id, {"X-Lease-Id": agent.lease(job_id)}
-
-
-def test_outputs_equal_to_the_input_do_not_take_it_away(market: Market) -> None:
-    agent, other = market.agent(), market.agent()
-    job_id, lease = held(market, agent)
-    for outputs in (b"INPUT", b"something else"):
-        said(agent.put(f"/api/jobs/{job_id}/output", outputs, headers=lease))
-    said(agent.post(f"/api/jobs/{job_id}/release", {"lease_id": lease["X-Lease-Id"]}))
-    other.lease(job_id)
-    answer = other.get(f"/api/jobs/{job_id}/input")
-    assert (answer.status_code, answer.content) == (200, b"INPUT")
-    assert len(files_of(market, job_id)) == 2
-
-
-def test_outputs_that_are_replaced_and_sent_again_are_there(market: Market) -> None:
-    agent = market.agent()
-    job_id, lease = held(market, agent)
-    for outputs in (b"one", b"two", b"one"):
-        said(agent.put(f"/api/jobs/{job_id}/output", outputs, headers=lease))
-    assert market.consumer.get(f"/api/jobs/{job_id}/output").content == b"one"
-    assert len(files_of(market, job_id)) == 2
-
-
-def test_a_refused_input_leaves_nothing_on_the_disk(market: Market) -> None:
-    job_id = market.consumer.submit()
-    answer = market.consumer.put(f"/api/jobs/{job_id}/input", b"z" * 1000)
-    assert refusal(answer)[0] == 409
-    assert files_of(market, job_id) == set()
-    job_id = market.consumer.submit(awaits_input=True)
-    said(market.consumer.put(f"/api/jobs/{job_id}/input", b"first"))
-    assert refusal(market.consumer.put(f"/api/jobs/{job_id}/input", b"second"))[0] == 409
-    assert market.consumer.get(f"/api/jobs/{job_id}/input").content == b"first"
-    assert len(files_of(market, job_id)) == 1
 
 
 CROWD = {f"{number:x}": 1 for number in range(150_000)}

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import json
-import os
 import signal
 import socket
 import stat
@@ -134,11 +133,3 @@ def test_unreadable_keys_are_refused(tmp_path: Path) -> None:
     (tmp_path / "keys.json").write_text("{}")
     with pytest.raises(ConfigError, match=r"keys\.json"):
         serve("127.0.0.1", 0, tmp_path)
-
-
-def test_half_written_uploads_of_an_earlier_process_are_removed(tmp_path: Path) -> None:
-    arriving = tmp_path / "artifacts" / "arriving"
-    arriving.mkdir(parents=True)
-    (arriving / "old.part").write_bytes(b"half")
-    with process(tmp_path):
-        assert os.listdir(arriving) == []

@@ -2,16 +2,22 @@
 
 from __future__ import annotations
 
-from contextlib import AbstractAsyncContextManager
 from typing import Annotated
 
-from fastapi import APIRouter, Header, Request
-from starlette.responses import FileResponse
+from fastapi import APIRouter, Header, Query, Request
+from starlette.responses import Response
 
+from node3nb.marketplace.artifacts.keeper import Slot
 from node3nb.marketplace.context import Marketplace
-from node3nb.marketplace.keys import Role
-from node3nb.marketplace.protocol import SHA256_HEADER, JobStatus, StoredArtifact
-from node3nb.marketplace.refusals import NotAllowed, Unacceptable
+from node3nb.marketplace.keys import Caller, Role
+from node3nb.marketplace.protocol import (
+    SHA256_HEADER,
+    JobStatus,
+    StoredArtifact,
+    UploadAsked,
+    UploadPermit,
+)
+from node3nb.marketplace.refusals import NotAllowed, NotOffered, Unacceptable
 from node3nb.marketplace.routes.access import (
     JobId,
     Key,
@@ -24,13 +30,15 @@ from node3nb.marketplace.routes.access import (
 )
 from node3nb.marketplace.store import attempts, files, views
 from node3nb.marketplace.store.attempts import Attempt
-from node3nb.marketplace.store.files import Kind, StoredFile
+from node3nb.marketplace.store.files import Kept
+from node3nb.marketplace.words import ArtifactKind
 
 router = APIRouter(prefix="/api/jobs/{job_id}")
 
 Sha256 = Annotated[
     str | None, Header(alias=SHA256_HEADER, pattern="^[0-9a-fA-F]{64}$", max_length=64)
 ]
+UploadName = Annotated[str, Query(pattern="^[0-9a-f]{2}/[0-9a-f]{38}$")]
 Length = Annotated[int | None, Header(alias="Content-Length", ge=0)]
 
 
@@ -45,27 +53,55 @@ async def put_input(
     length: Length = None,
 ) -> StoredArtifact:
     """Keep the input of a job that waits for it, and offer the job."""
+    announced = await _announced_input(market, submitter, job_id, sha256)
+    slot = Slot(job_id, ArtifactKind.INPUT)
+    async with market.artifacts.received(slot, request.stream(), length, announced) as file:
+        kept = await market.write(files.keep_input, job_id, file, market.now())
+    return await _stored(market, job_id, kept)
+
+
+@router.post("/input")
+async def permit_input(
+    market: Market, submitter: Submitter, job_id: JobId, asked: UploadAsked, request: Request
+) -> UploadPermit:
+    """Say where the input of a job that waits for it is sent, past the server."""
+    await _announced_input(market, submitter, job_id, asked.sha256)
+    return await _permit(market, Slot(job_id, ArtifactKind.INPUT), asked, request)
+
+
+@router.post("/input/arrived")
+async def input_arrived(
+    market: Market, submitter: Submitter, job_id: JobId, upload: UploadName
+) -> StoredArtifact:
+    """Keep the input that was sent past the server, and offer the job."""
+    await market.read(views.require_visible, job_id, submitter)
+    file = await market.artifacts.arrived(Slot(job_id, ArtifactKind.INPUT), upload)
+    kept = await market.write(files.keep_input, job_id, file, market.now())
+    return await _stored(market, job_id, kept)
+
+
+async def _announced_input(
+    market: Marketplace, submitter: Caller, job_id: str, sha256: str | None
+) -> str:
+    """Return the SHA-256 that the input must have; empty when none was named."""
     await market.read(views.require_visible, job_id, submitter)
     announced = await market.read(files.expected_input, job_id)
     if sha256 and announced and sha256.lower() != announced.lower():
         raise Unacceptable(f"{SHA256_HEADER}: it is not the `input_sha256` of the job.")
-    async with _received(market, job_id, request, length, sha256 or announced) as file:
-        kept = await market.write(files.keep_input, job_id, file, market.now())
-    market.announce(kept.freed)
-    return _stored(job_id, file)
+    return sha256 or announced
 
 
 @router.get("/input")
 @router.get("/input/{name}")
 async def get_input(
     market: Market, job_id: JobId, key: Key = None, token: Token = None, lease_id: LeaseId = None
-) -> FileResponse:
+) -> Response:
     """Send the input, to its submitter or to the agent that holds the job."""
     attempt = await _fetcher(market, job_id, key, token, lease_id)
-    file = await market.read(files.kept, job_id, Kind.INPUT)
+    file = await market.read(files.kept, job_id, ArtifactKind.INPUT)
     if attempt is not None and attempt.job_status is JobStatus.ACCEPTED:
         await market.write(files.fetching, attempt)
-    return _sent(market, job_id, file)
+    return await market.artifacts.answer(file)
 
 
 async def _fetcher(
@@ -97,9 +133,45 @@ async def put_output(
 ) -> StoredArtifact:
     """Keep the outputs that the agent which holds the job sends."""
     attempt = await _sender(market, job_id, key, token, lease_id)
-    async with _received(market, job_id, request, length, sha256 or "") as file:
-        await market.write(files.keep_output, attempt, lease_id, file, market.now())
-    return _stored(job_id, file)
+    slot = Slot(job_id, ArtifactKind.OUTPUT, attempt.acceptance)
+    async with market.artifacts.received(slot, request.stream(), length, sha256 or "") as file:
+        kept = await market.write(files.keep_output, attempt, lease_id, file, market.now())
+    return await _stored(market, job_id, kept)
+
+
+@router.post("/output")
+async def permit_output(
+    market: Market,
+    job_id: JobId,
+    asked: UploadAsked,
+    request: Request,
+    *,
+    key: Key = None,
+    token: Token = None,
+    lease_id: LeaseId = None,
+) -> UploadPermit:
+    """Say where the agent which holds the job sends its outputs, past the server."""
+    attempt = await _sender(market, job_id, key, token, lease_id)
+    slot = Slot(job_id, ArtifactKind.OUTPUT, attempt.acceptance)
+    return await _permit(market, slot, asked, request)
+
+
+@router.post("/output/arrived")
+async def output_arrived(
+    market: Market,
+    job_id: JobId,
+    upload: UploadName,
+    *,
+    key: Key = None,
+    token: Token = None,
+    lease_id: LeaseId = None,
+) -> StoredArtifact:
+    """Keep the outputs that were sent past the server."""
+    attempt = await _sender(market, job_id, key, token, lease_id)
+    slot = Slot(job_id, ArtifactKind.OUTPUT, attempt.acceptance)
+    file = await market.artifacts.arrived(slot, upload)
+    kept = await market.write(files.keep_output, attempt, lease_id, file, market.now())
+    return await _stored(market, job_id, kept)
 
 
 async def _sender(
@@ -115,26 +187,29 @@ async def _sender(
 
 
 @router.get("/output")
-async def get_output(market: Market, submitter: Submitter, job_id: JobId) -> FileResponse:
+async def get_output(market: Market, submitter: Submitter, job_id: JobId) -> Response:
     """Send the outputs to the job's submitter."""
     await market.read(views.require_visible, job_id, submitter)
-    return _sent(market, job_id, await market.read(files.kept, job_id, Kind.OUTPUT))
+    file = await market.read(files.kept, job_id, ArtifactKind.OUTPUT)
+    return await market.artifacts.answer(file)
 
 
-def _received(
-    market: Marketplace, job_id: str, request: Request, length: int | None, sha256: str
-) -> AbstractAsyncContextManager[StoredFile]:
-    return market.artifacts.received(
-        job_id, request.stream(), length, sha256, lambda: market.read(files.named, job_id)
+async def _permit(
+    market: Marketplace, slot: Slot, asked: UploadAsked, request: Request
+) -> UploadPermit:
+    permitted = await market.artifacts.permit(slot, asked)
+    if permitted is None:
+        raise NotOffered
+    name, permit = permitted
+    done = request.url.replace(path=f"{request.url.path}/arrived")
+    return UploadPermit(
+        upload_url=permit.url,
+        headers=dict(permit.headers),
+        done_url=str(done.include_query_params(upload=name)),
     )
 
 
-def _stored(job_id: str, file: StoredFile) -> StoredArtifact:
-    return StoredArtifact(job_id=job_id, bytes=file.bytes, sha256=file.sha256)
-
-
-def _sent(market: Marketplace, job_id: str, file: StoredFile) -> FileResponse:
-    """Answer with a file or the range asked of it; its ETag changes with its content."""
-    headers = {"ETag": f'"{file.sha256}"', SHA256_HEADER: file.sha256}
-    path = market.artifacts.path(job_id, file.sha256)
-    return FileResponse(path, headers=headers, media_type="application/octet-stream")
+async def _stored(market: Marketplace, job_id: str, kept: Kept) -> StoredArtifact:
+    await market.artifacts.remove(kept.spare)
+    market.announce(kept.freed)
+    return StoredArtifact(job_id=job_id, bytes=kept.file.bytes, sha256=kept.file.sha256)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import enum
 from dataclasses import dataclass
 
 import sqlalchemy as sa
@@ -10,40 +9,42 @@ import sqlalchemy as sa
 from node3nb.marketplace.protocol import JobStatus
 from node3nb.marketplace.refusals import Conflict, Unknown
 from node3nb.marketplace.schema import artifacts, jobs
-from node3nb.marketplace.store import attempts, history, queue
+from node3nb.marketplace.store import attempts, history, queue, storage, uploads
 from node3nb.marketplace.store.attempts import Attempt
 from node3nb.marketplace.store.history import Event
 from node3nb.marketplace.store.queue import Freed
-
-
-class Kind(enum.StrEnum):
-    """What an artifact is to its job."""
-
-    #: What the submitter sends and the agent fetches.
-    INPUT = "input"
-    #: What the agent sends and the submitter fetches.
-    OUTPUT = "output"
+from node3nb.marketplace.words import ArtifactKind
 
 
 @dataclass(frozen=True, slots=True)
 class StoredFile:
-    """A file whose bytes are on disk."""
+    """A file that is there whole."""
 
+    #: What it is called where files are kept.
+    name: str
     #: Its size.
     bytes: int
-    #: SHA-256 of its content, in hex; also its name on disk.
+    #: SHA-256 of its content, in hex.
     sha256: str
+
+    def same_as(self, other: StoredFile) -> bool:
+        """Whether the other has the same content."""
+        return (self.bytes, self.sha256) == (other.bytes, other.sha256)
 
 
 @dataclass(frozen=True, slots=True)
 class Kept:
     """What became of a file that was sent."""
 
+    #: The file that is kept.
+    file: StoredFile
     #: The job, when the file made it available.
     freed: Freed | None = None
+    #: Names of files that nothing needs any more.
+    spare: tuple[str, ...] = ()
 
 
-def kept(connection: sa.Connection, job_id: str, kind: Kind) -> StoredFile:
+def kept(connection: sa.Connection, job_id: str, kind: ArtifactKind) -> StoredFile:
     """Return a job's file.
 
     Raises
@@ -57,19 +58,13 @@ def kept(connection: sa.Connection, job_id: str, kind: Kind) -> StoredFile:
     return found
 
 
-def named(connection: sa.Connection, job_id: str) -> frozenset[str]:
-    """Return the SHA-256 of every file that is kept for a job."""
-    query = sa.select(artifacts.c.sha256).where(artifacts.c.job_id == job_id)
-    return frozenset(connection.execute(query).scalars())
-
-
-def _kept_or_none(connection: sa.Connection, job_id: str, kind: Kind) -> StoredFile | None:
+def _kept_or_none(connection: sa.Connection, job_id: str, kind: ArtifactKind) -> StoredFile | None:
     row = connection.execute(
-        sa.select(artifacts.c.bytes, artifacts.c.sha256).where(
+        sa.select(artifacts.c.name, artifacts.c.bytes, artifacts.c.sha256).where(
             artifacts.c.job_id == job_id, artifacts.c.kind == kind
         )
     ).one_or_none()
-    return None if row is None else StoredFile(row.bytes, row.sha256)
+    return None if row is None else StoredFile(row.name, row.bytes, row.sha256)
 
 
 def expected_input(connection: sa.Connection, job_id: str) -> str:
@@ -84,54 +79,63 @@ def keep_input(connection: sa.Connection, job_id: str, file: StoredFile, now: fl
     Raises
     ------
     Conflict
-        The job does not wait for an input.
+        The job does not wait for an input, or the file was given up on its way.
     """
     attempts.hold(connection, job_id)
-    if _kept_or_none(connection, job_id, Kind.INPUT) == file:
-        return Kept()
+    earlier = _kept_or_none(connection, job_id, ArtifactKind.INPUT)
+    if earlier is not None and earlier.same_as(file):
+        uploads.discard(connection, file.name)
+        return Kept(earlier, spare=(file.name,))
     freed = queue.make_available(connection, job_id)
     if freed is None:
         status = attempts.require_job(connection, job_id)
         raise Conflict(
             f"The job is {status} and waits for no input; submit it with `awaits_input`."
         )
-    _insert(connection, job_id, Kind.INPUT, file=file, acceptance=0, now=now)
+    uploads.take(connection, file.name, file.bytes)
+    _insert(connection, job_id, ArtifactKind.INPUT, file=file, acceptance=0, now=now)
     history.record(connection, now, job_id, Event.INPUT_STORED, detail=f"{file.bytes} bytes")
-    return Kept(freed=freed)
+    return Kept(file, freed)
 
 
 def keep_output(
     connection: sa.Connection, attempt: Attempt, lease_id: str | None, file: StoredFile, now: float
-) -> None:
+) -> Kept:
     """Keep the outputs of an attempt that still counts, in place of those of an earlier one.
 
     Raises
     ------
     Refusal
-        The attempt has ended while the file was on its way.
+        The attempt has ended while the file was on its way, or the file was given up.
     """
-    attempts.hold(connection, attempt.job_id)
-    fresh = attempts.find(connection, attempt.job_id, attempt.agent_id, attempt.lease_id)
+    job_id = attempt.job_id
+    attempts.hold(connection, job_id)
+    fresh = attempts.find(connection, job_id, attempt.agent_id, attempt.lease_id)
     attempts.require_open(fresh, lease_id)
-    connection.execute(
-        sa.delete(artifacts).where(
-            artifacts.c.job_id == attempt.job_id, artifacts.c.kind == Kind.OUTPUT
-        )
-    )
+    uploads.take(connection, file.name, file.bytes)
+    replaced = connection.execute(
+        sa.delete(artifacts)
+        .where(artifacts.c.job_id == job_id, artifacts.c.kind == ArtifactKind.OUTPUT)
+        .returning(artifacts.c.name, artifacts.c.bytes)
+    ).all()
+    for row in replaced:
+        storage.discharge(connection, job_id, row.bytes)
     _insert(
         connection,
-        attempt.job_id,
-        Kind.OUTPUT,
+        job_id,
+        ArtifactKind.OUTPUT,
         file=file,
         acceptance=attempt.acceptance,
         now=now,
     )
+    spare = uploads.unnamed(connection, [row.name for row in replaced])
+    return Kept(file, spare=tuple(spare))
 
 
 def _insert(
     connection: sa.Connection,
     job_id: str,
-    kind: Kind,
+    kind: ArtifactKind,
     *,
     file: StoredFile,
     acceptance: int,
@@ -141,6 +145,7 @@ def _insert(
         sa.insert(artifacts).values(
             job_id=job_id,
             kind=kind,
+            name=file.name,
             bytes=file.bytes,
             sha256=file.sha256,
             acceptance=acceptance,
