@@ -6,6 +6,7 @@ runs wherever the job runs.
 
 from __future__ import annotations
 
+import errno
 import secrets
 import threading
 from collections.abc import Callable
@@ -41,7 +42,7 @@ class Keeper(Reporter, Protocol):
     def closing(self) -> threading.Event:
         """Set when there is no time left to send outputs."""
 
-    def keep(self, result: JobResult, archive: Path | None) -> Path | None:
+    def keep(self, performed: Performed) -> Path | None:
         """Put the result where it survives us; return where the archive of its outputs is now."""
 
     def uploaded(self) -> None:
@@ -56,6 +57,8 @@ class Performed:
     result: JobResult
     #: The outputs as one `tar.gz`; None when there is nothing to send.
     archive: Path | None
+    #: SHA-256 of the archive, in hex; empty without one.
+    sha256: str = ""
 
 
 def execute(
@@ -80,10 +83,11 @@ def execute(
         The outputs could not be sent now; the keeper has them.
     """
     performed = perform(spec, executor, workspace, transfer.stage, keeper, why=why)
-    archive = keeper.keep(performed.result, performed.archive)
+    archive = keeper.keep(performed)
     if archive is not None:
         keeper.state(JobState.UPLOADING)
-        transfer.send(archive, spec.output_url, cancelled=keeper.closing)
+        url, sha256 = spec.output_url, performed.sha256
+        transfer.send(archive, url, cancelled=keeper.closing, sha256=sha256)
         keeper.uploaded()
     return performed.result
 
@@ -127,14 +131,28 @@ def _collect(spec: JobSpec, workspace: Workspace, result: JobResult) -> Performe
     archive = workspace.root / name if spec.output_url else None
     limits = CollectLimits(bytes=spec.limits.disk_bytes, files=spec.limits.disk_files)
     try:
-        collected = collect(workspace.output, limits, archive)
+        collected = _collected(workspace, limits, archive)
     except OutputLimitError as error:
         too_much = replace(
             result, state=JobState.FAILED, reason=ExitReason.OUTPUT_LIMIT, message=str(error)
         )
         return Performed(too_much, None)
-    wanted = result.ok or bool(collected.files)
-    return Performed(_with_outputs(result, collected), collected.archive if wanted else None)
+    told = _with_outputs(result, collected)
+    if collected.archive is None or not (result.ok or collected.files):
+        return Performed(told, None)
+    return Performed(told, collected.archive, collected.archive_sha256)
+
+
+def _collected(workspace: Workspace, limits: CollectLimits, archive: Path | None) -> Collected:
+    """Collect; on a full disk, once more in the room of what the ended job needs no longer."""
+    try:
+        return collect(workspace.output, limits, archive)
+    except OSError as error:
+        if error.errno != errno.ENOSPC or archive is None:
+            raise
+    archive.unlink(missing_ok=True)
+    workspace.make_room()
+    return collect(workspace.output, limits, archive)
 
 
 def _with_outputs(result: JobResult, collected: Collected) -> JobResult:

@@ -96,9 +96,9 @@ class JobManager:
         self._closing = threading.Event()
         self._outbox = Outbox(config.outbox_dir())
         transfer = _transfer(client.url, settings)
-        self._delivery = Delivery(client, transfer, self._outbox, self._closing)
         earnings = Earnings(Ledger(config.ledger_file()), client.url, common.journal)
-        self._courier = Courier(common, self._delivery, self._outbox, earnings)
+        self._delivery = Delivery(client, transfer, self._outbox, earnings, self._closing)
+        self._courier = Courier(common, self._delivery, self._outbox)
         self._overview = Overview(
             client.url, common, self._enrolment, self._admission, quota, earnings, self._outbox
         )
@@ -209,6 +209,7 @@ class JobManager:
         self._client.hang_up()
         await self._workshop.abandon()
         await self._tried(self._workshop.close())
+        self._outbox.close()
         threads.close()
         self._common.journal.note("Stopped.")
         standing.move(ProviderState.STOPPED, over)

@@ -30,7 +30,7 @@ class Backoff:
 
     def failed(self, error: Exception) -> float:
         """Return the seconds to wait after a failure: at least what the server asked for."""
-        wait_s = jittered(self._next_s)
+        wait_s = min(jittered(self._next_s), self._longest_s)
         self._next_s = min(self._next_s * 2, self._longest_s)
         if isinstance(error, MarketplaceBusy):
             return max(wait_s, error.retry_after_s)

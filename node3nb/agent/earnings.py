@@ -6,7 +6,7 @@ import threading
 import time
 
 from node3nb.agent.journal import Journal
-from node3nb.agent.ledger import Ledger, Tally
+from node3nb.agent.ledger import Ledger, LedgerBusy, Tally
 from node3nb.agent.letter import Letter
 
 #: Seconds for which sums that were read are shown again, unless a job ends.
@@ -25,11 +25,19 @@ class Earnings:
         self._sums = (Tally(), Tally())
 
     def enter(self, letter: Letter) -> None:
-        """Count a job whose marketplace knows how it ended; blocking."""
+        """Count a job whose marketplace knows how it ended; blocking.
+
+        Raises
+        ------
+        LedgerBusy
+            It can't be written now.  A ledger that is beyond use is only told of.
+        """
         try:
             self._ledger.enter(
                 letter.name, self._url, letter.ended_at, letter.result, letter.reward
             )
+        except LedgerBusy:
+            raise
         except OSError as error:
             self._journal.trouble(f"What job {letter.job_id} has paid is not written: {error}")
         with self._lock:

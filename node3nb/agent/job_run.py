@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import threading
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from node3nb.agent.journal import Journal, now_iso
-from node3nb.agent.letter import Letter, new_name
+from node3nb.agent.letter import Letter
 from node3nb.agent.outbox import Outbox
 from node3nb.agent.records import JobRecord
 from node3nb.errors import Node3Error
-from node3nb.execution import execute
+from node3nb.execution import Performed, execute
 from node3nb.files import workspace
 from node3nb.jobs import ExitReason, JobResult, JobState, failure
 from node3nb.transfers.transfer import Transfer
@@ -80,35 +80,31 @@ class JobRun:
             self._means.journal.trouble(f"Job {spec.job_id}: {_words(error)}")
             if self.result is None:
                 told = f"The provider could not run the job: {_words(error)}"
-                self.keep(failure(spec.job_id, ExitReason.INTERNAL, told), None)
+                self.keep(Performed(failure(spec.job_id, ExitReason.INTERNAL, told), None))
         finally:
             if self.letter is not None:
-                self._means.outbox.release(self.letter)
+                self._means.outbox.release(self.letter.name)
         return self.result or failure(spec.job_id, ExitReason.INTERNAL, "It was not run.")
 
-    def keep(self, result: JobResult, archive: Path | None) -> Path | None:
+    def keep(self, performed: Performed) -> Path | None:
         """Put the result into the outbox, unless nobody wants it."""
-        self.result = result
+        self.result = performed.result
         if self._record.unwanted:
-            if not self._record.give_back or self._record.lease.lease_id is not None:
-                return None
-            # A base marketplace knows no release, and keeps for ever what it never hears of.
-            result = failure(result.job_id, ExitReason.LOST, self._record.unwanted)
-            archive = None
-        if not result.outputs and self._read_by_its_host():
-            archive = None
-        letter = self.letter = self._letter(result, archive)
+            return None
+        if not performed.result.outputs and self._read_by_its_host():
+            performed = replace(performed, archive=None, sha256="")
+        letter = self.letter = self._letter(performed)
         try:
-            self._means.outbox.put(letter, archive)
+            self._means.outbox.put(letter, performed.archive)
         except OSError as error:
             self._not_kept(letter, error)
             return None
-        return self._means.outbox.archive(letter) if archive else None
+        return self._means.outbox.archive(letter.name)
 
     def uploaded(self) -> None:
         """Take note that the outputs have arrived."""
         if self.letter is not None:
-            self.letter = self._means.outbox.uploaded(self.letter)
+            self._means.outbox.uploaded(self.letter.name)
 
     def _read_by_its_host(self) -> bool:
         """Whether the outputs go to a marketplace that reads in the report that there are none.
@@ -119,17 +115,19 @@ class JobRun:
         theirs = self._record.spec.output_url.startswith(f"{self._means.marketplace_url}/")
         return theirs and self._record.lease.lease_id is not None
 
-    def _letter(self, result: JobResult, archive: Path | None) -> Letter:
+    def _letter(self, performed: Performed) -> Letter:
+        record = self._record
         return Letter(
-            name=new_name(result.job_id),
+            name=record.name,
             marketplace_url=self._means.marketplace_url,
-            agent=self._record.agent,
-            job_id=result.job_id,
-            lease_id=self._record.lease.lease_id,
-            output_url=self._record.spec.output_url if archive else "",
+            agent=record.agent,
+            job_id=performed.result.job_id,
+            lease_id=record.lease.lease_id,
+            output_url=record.spec.output_url if performed.archive else "",
             ended_at=now_iso(),
-            result=result,
-            reward=self._record.spec.reward,
+            result=performed.result,
+            reward=record.spec.reward,
+            output_sha256=performed.sha256,
         )
 
     def _not_kept(self, letter: Letter, error: OSError) -> None:
@@ -137,8 +135,12 @@ class JobRun:
         told = f"The provider could not keep the job's result ({error.strerror or error})."
         self.letter = letter.failed(ExitReason.INTERNAL, told)
         self.result = self.letter.result
-        self._means.outbox.put_aside(self.letter)
         self._means.journal.trouble(f"Job {letter.job_id}: {told} Make room on the disk.")
+        bare = replace(self.result, stdout="", stderr="", outputs=())
+        try:
+            self._means.outbox.put(replace(self.letter, result=bare), None)
+        except OSError:
+            self._means.outbox.put_aside(self.letter)
 
 
 def _words(error: Exception) -> str:

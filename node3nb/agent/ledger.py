@@ -62,6 +62,10 @@ class Tally:
     earned: float = 0.0
 
 
+class LedgerBusy(OSError):
+    """The ledger can't be written now: the disk is full, or somebody else writes for long."""
+
+
 class Ledger:
     """Sums by day; blocking, for any thread and any number of processes.
 
@@ -122,7 +126,8 @@ class Ledger:
                     self._made = True
                 yield file
         except sqlite3.Error as error:
-            raise OSError(f"The ledger {self._path} can't be used: {error}") from error
+            kind = LedgerBusy if isinstance(error, sqlite3.OperationalError) else OSError
+            raise kind(f"The ledger {self._path} can't be used: {error}") from error
 
 
 def _make_private(path: Path) -> None:

@@ -62,6 +62,8 @@ class JobRecord:
     accepted_at: str
     #: Fingerprint of the key it was taken with.
     agent: str = ""
+    #: Name of the letter that its result will be.
+    name: str = ""
     #: Isolation level it was taken for; None is not known.
     isolation: Isolation | None = None
     #: When its command started, as ISO 8601 in UTC; empty before.

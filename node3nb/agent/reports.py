@@ -2,20 +2,13 @@
 
 from __future__ import annotations
 
-import json
 from typing import Any
 
+from node3nb.agent.excerpt import MESSAGE_CHARS, excerpt
 from node3nb.agent.journal import now_iso
 from node3nb.agent.letter import Letter
 from node3nb.jobs import ExitReason, JobResult
 from node3nb.marketplace.protocol import Completion, Failure
-
-#: Characters of each log that travel with a report; the head and the tail.
-LOG_CHARS = 64 * 1024
-#: Bytes of the list of outputs that travel with a report.
-OUTPUTS_BYTES = 128 * 1024
-#: Characters of the message of a report.
-MESSAGE_CHARS = 10_000
 
 
 def completion(letter: Letter, *, bare: bool) -> Completion:
@@ -66,26 +59,5 @@ def _named(lease_id: str | None) -> dict[str, Any]:
 
 
 def _details(result: JobResult) -> dict[str, Any]:
-    told = result.to_dict()
-    metrics = {**told["usage"], "startup_ms": result.startup_ms}
-    for stream in ("stdout", "stderr"):
-        text = told[stream]
-        if len(text) > LOG_CHARS:
-            told[stream] = f"{text[: LOG_CHARS // 2]}\n[...]\n{text[-LOG_CHARS // 2 :]}"
-            told[f"{stream}_truncated"] = True
-    told["outputs"] = _first(told["outputs"])
-    left_out = len(result.outputs) - len(told["outputs"])
-    if left_out:
-        told["message"] = f"{result.message} {left_out} outputs are not listed here.".strip()
-    return {"output_data": told, "metrics": metrics}
-
-
-def _first(outputs: tuple[dict[str, Any], ...]) -> list[dict[str, Any]]:
-    """Return the outputs whose names fit into a report."""
-    room, listed = OUTPUTS_BYTES, []
-    for output in outputs:
-        room -= len(json.dumps(output))
-        if room < 0:
-            break
-        listed.append(output)
-    return listed
+    told = excerpt(result).to_dict()
+    return {"output_data": told, "metrics": {**told["usage"], "startup_ms": result.startup_ms}}

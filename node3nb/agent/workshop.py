@@ -3,19 +3,22 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import uuid
 from collections.abc import Callable
+from dataclasses import replace
 
 from node3nb.agent.admission import Admitted
 from node3nb.agent.common import Common
 from node3nb.agent.courier import Courier
 from node3nb.agent.job_run import JobRun, Means
 from node3nb.agent.journal import now_iso
-from node3nb.agent.letter import Letter, new_name
+from node3nb.agent.letter import Envelope, new_name
 from node3nb.agent.records import JobRecord, Lease
 from node3nb.config import work_dir
 from node3nb.errors import (
     CallNotOffered,
+    JobRefused,
     LeaseLost,
     MarketplaceBusy,
     MarketplaceError,
@@ -142,9 +145,11 @@ class Workshop:
         except Exception as error:  # noqa: BLE001 - a slot must not be lost for it
             self._common.trouble(f"Job {spec.job_id}: ", error)
             self._common.book.close(record, failure(spec.job_id, ExitReason.INTERNAL, str(error)))
+            self._forsake(record.name)
 
     async def _accept(self, spec: JobSpec, admitted: Admitted) -> JobRecord:
-        answer = await self._claim(spec.job_id)
+        held = await self._hold(spec.job_id)
+        answer = await self._claim(held)
         return JobRecord(
             spec,
             Lease(spec.job_id, answer.lease_id, answer.lease_expires_at),
@@ -152,19 +157,28 @@ class Workshop:
             admitted.why,
             accepted_at=now_iso(),
             isolation=admitted.isolation,
-            agent=self._client.fingerprint,
+            agent=held.agent,
+            name=held.name,
         )
 
-    async def _claim(self, job_id: str) -> Accepted:
-        """Accept; when no clear answer comes, ask again, and else give the job back unseen."""
+    async def _hold(self, job_id: str) -> Envelope:
+        """Make a place for the job's result, which also tells of the job should we be killed."""
+        url, agent = self._client.url, self._client.fingerprint
+        held = Envelope(new_name(job_id), url, agent, job_id)
+        try:
+            await self._common.threads.call(self._means.outbox.hold, held)
+        except OSError as error:
+            raise JobRefused(f"There is no room for its result ({error.strerror}).") from error
+        return held
+
+    async def _claim(self, held: Envelope) -> Accepted:
+        """Accept; when no clear answer comes, ask again, and else have the job given back."""
         request_id, waits_s = uuid.uuid4().hex, iter(REPEATS_S)
         doubtful = False
         try:
             while True:
                 try:
-                    return await self._common.threads.call(
-                        self._client.accept, job_id, self._wallet_address(), request_id
-                    )
+                    return await self._common.threads.call(self._ask_for, held, request_id)
                 except _CLEAR:
                     raise
                 except MarketplaceError:
@@ -173,27 +187,23 @@ class Workshop:
                     if wait_s is None or self._common.standing.ending:
                         raise
                 await asyncio.sleep(wait_s)
-        except MarketplaceError:
-            if doubtful:
-                await self._disclaim(job_id)
+        except BaseException as error:
+            if doubtful or not isinstance(error, _CLEAR):
+                self._forsake(held.name)
+            else:
+                self._means.outbox.forget(held.name)
             raise
 
-    async def _disclaim(self, job_id: str) -> None:
-        """Report as lost what may have been given to us in an answer that never came."""
-        told = "The provider does not know whether the job was given to it."
-        letter = Letter(
-            name=new_name(job_id),
-            marketplace_url=self._client.url,
-            agent=self._client.fingerprint,
-            job_id=job_id,
-            lease_id=None,
-            output_url="",
-            ended_at=now_iso(),
-            result=failure(job_id, ExitReason.LOST, told),
-        )
-        await self._common.threads.call(self._means.outbox.put, letter, None)
-        self._means.outbox.release(letter)
+    def _forsake(self, name: str) -> None:
+        """Have a job given back as if its provider had died."""
+        self._means.outbox.leave(name)
         self._courier.look()
+
+    def _ask_for(self, held: Envelope, request_id: str) -> Accepted:
+        answer = self._client.accept(held.job_id, self._wallet_address(), request_id)
+        with contextlib.suppress(OSError):  # its place says as much as it can, on a full disk
+            self._means.outbox.taken(replace(held, lease_id=answer.lease_id))
+        return answer
 
     async def _run(self, record: JobRecord) -> None:
         """Run one job, then see that its marketplace learns of it."""
@@ -207,8 +217,10 @@ class Workshop:
             self._common.standing.explain("It is looking for jobs.")
         self._common.standing.poke()
         if run.letter is not None:
-            await self._courier.deliver(run.letter)
+            await self._courier.deliver(run.letter.envelope)
             return
         self._common.book.settle(record.spec.job_id, result)
         if record.give_back:
             await self._courier.give_back(record)
+        else:
+            await self._common.threads.call(self._means.outbox.forget, record.name)

@@ -77,6 +77,11 @@ class Workspace:
             file.seek(start)
             return file.read(max(most, 0))
 
+    def make_room(self) -> None:
+        """Remove all but what the job has left and printed, once it has ended."""
+        for directory in (self.input, self.job, self.tmp):
+            remove_tree(directory)
+
     def write_files(self, spec: JobSpec) -> None:
         """Put the job's own small files into its working directory."""
         for name, text in spec.files.items():

@@ -2,22 +2,25 @@
 
 from __future__ import annotations
 
-import os
+import contextlib
+import multiprocessing
 import signal
 import subprocess
 import sys
-import time
+import tracemalloc
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 from agent.agent_parts import BOUND_S, eventually, provider, told
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from support.base_faults import status
 from support.base_marketplace import BaseMarketplace
 from support.gates import WAITS, let_go
 
 from node3nb import config
-from node3nb.agent import outbox as post
-from node3nb.agent.letter import Letter, from_json
+from node3nb.agent.letter import Envelope, Letter, LetterDamaged, LetterFromLater, read_letter
 from node3nb.agent.outbox import Outbox
 from node3nb.jobs import ExitReason, JobResult, JobState
 
@@ -104,7 +107,7 @@ def test_a_disk_that_takes_no_result_fails_the_job(base: BaseMarketplace) -> Non
     with provider(base.url) as running:
         eventually(lambda: "begun" in (running.logs(job_id) or ("",))[0])
         outbox = config.outbox_dir()
-        outbox.rmdir()
+        outbox.rename(outbox.with_name("away"))
         outbox.write_bytes(b"")
         let_go()
         job = base.wait_for(job_id, "completed", "failed", timeout_s=BOUND_S)
@@ -119,16 +122,25 @@ def test_a_disk_that_takes_no_result_fails_the_job(base: BaseMarketplace) -> Non
     assert "out" not in base.outputs
 
 
+URL = "http://127.0.0.1:9"
+
+
+def kept(box: Outbox, name: str = "job-12345678") -> Letter:
+    box.put(letter(name), None)
+    box.release(name)
+    return letter(name)
+
+
 def test_two_managers_of_one_owner_deliver_a_letter_once() -> None:
     first, second = Outbox(config.outbox_dir()), Outbox(config.outbox_dir())
     first.put(letter(), None)
-    assert not second.claim(letter())
-    first.release(letter())
-    assert second.claim(letter())
-    assert not first.claim(letter())
-    second.remove(letter())
-    second.release(letter())
-    assert not first.claim(letter())
+    assert not second.claim("job-12345678")
+    first.release("job-12345678")
+    assert second.claim("job-12345678")
+    assert not first.claim("job-12345678")
+    second.remove("job-12345678")
+    second.release("job-12345678")
+    assert not first.claim("job-12345678")
     assert first.count() == 0
 
 
@@ -136,28 +148,86 @@ def test_letters_come_back_as_they_went(tmp_path: Path) -> None:
     outbox = Outbox(tmp_path / "outbox")
     archive = tmp_path / "archive"
     archive.write_bytes(b"outputs")
-    outbox.put(letter(output_url="http://127.0.0.1:9/out"), archive)
+    sent = letter(output_url="http://127.0.0.1:9/out", output_sha256="0" * 64)
+    outbox.put(sent, archive)
     assert not archive.exists()
     again = Outbox(tmp_path / "outbox")
-    (found,) = again.letters("http://127.0.0.1:9", "me")
-    assert found == letter(output_url="http://127.0.0.1:9/out")
-    assert again.archive(found).read_bytes() == b"outputs"
-    assert again.letters("http://127.0.0.1:9", "you") == []
-    assert again.letters("http://127.0.0.1:10", "me") == []
+    (found,) = again.envelopes(URL, "me")
+    assert again.read(found.name) == sent
+    assert again.archive(found.name).read_bytes() == b"outputs"
+    assert again.envelopes(URL, "you") == []
+    assert again.envelopes("http://127.0.0.1:10", "me") == []
     assert again.holds("job")
     assert not again.holds("jo")
-    assert again.uploaded(found).output_url == ""
-    assert again.letters("http://127.0.0.1:9", "me")[0].output_url == ""
+    again.uploaded(found.name)
+    assert again.archive(found.name) is None
+    assert again.read(found.name) == sent
 
 
-@pytest.mark.parametrize("text", ["", "{", "[]", "{}", "null", '{"name": 1}', '{"name": "x"}'])
-def test_what_is_no_letter_is_left_alone(tmp_path: Path, text: str) -> None:
-    outbox = Outbox(tmp_path)
-    (tmp_path / "odd-12345678").mkdir()
-    (tmp_path / "odd-12345678" / "result.json").write_text(text)
-    (tmp_path / "file").write_text("no directory")
-    assert outbox.letters("http://127.0.0.1:9", "me") == []
-    assert from_json(text) is None
+WHOLE = letter().to_bytes()
+LATER = WHOLE.replace(b'"version": 1', b'"version": 2')
+
+
+@pytest.mark.parametrize(
+    "text",
+    [b"", b"{", b"[]\n", b"{}\n", b"null\n\n", bytes(4096), WHOLE[:-1], WHOLE[: len(WHOLE) // 2]],
+)
+def test_what_is_no_letter_is_none(text: bytes) -> None:
+    with pytest.raises(LetterDamaged):
+        read_letter(text)
+
+
+@settings(max_examples=200, deadline=None)
+@given(st.data())
+def test_a_letter_with_any_damage_is_none_or_one(data: st.DataObject) -> None:
+    """Whatever the disk has made of it, reading ends in a letter or in an error of ours."""
+    at = data.draw(st.integers(0, len(WHOLE)))
+    damage = data.draw(st.binary(max_size=40))
+    with contextlib.suppress(LetterDamaged, LetterFromLater):
+        read_letter(WHOLE[:at] + damage + WHOLE[at + len(damage) :])
+
+
+def test_a_letter_of_a_later_version_is_known_as_one() -> None:
+    with pytest.raises(LetterFromLater):
+        read_letter(LATER)
+
+
+def test_what_is_no_letter_blocks_no_other(base: BaseMarketplace) -> None:
+    with provider(base.url) as running:
+        eventually(lambda: running.snapshot().agent_id)
+    job_id = killed_with_a_result(base)
+    for name, text in (("odd-12345678", WHOLE[:40]), ("new-12345678", LATER)):
+        place = config.outbox_dir() / name
+        place.mkdir()
+        (place / "result.json").write_bytes(text)
+    with provider(base.url) as running:
+        assert base.wait_for(job_id, "completed", timeout_s=BOUND_S)
+        eventually(lambda: told(running, "The kept result odd-12345678 can't be read"))
+        eventually(lambda: told(running, "A later version of node3nb wrote the letter"))
+    left = sorted(path.name for path in config.outbox_dir().iterdir())
+    assert left == [".aside", "new-12345678"]
+    assert (config.outbox_dir() / ".aside" / "odd-12345678").exists()
+
+
+def test_a_damaged_result_is_given_back(base: BaseMarketplace) -> None:
+    job_id = killed_with_a_result(base)
+    (place,) = config.outbox_dir().iterdir()
+    content = (place / "result.json").read_bytes()
+    (place / "result.json").write_bytes(content[: content.index(b"\n") + 100])
+    with provider(base.url):
+        (report,) = base.wait_for(job_id, "failed", timeout_s=BOUND_S).failed
+    assert report["error_type"] == "lost"
+    assert [path.name for path in config.outbox_dir().iterdir()] == [".aside"]
+
+
+def test_outputs_that_the_disk_has_changed_are_not_sent(base: BaseMarketplace) -> None:
+    job_id = killed_with_a_result(base)
+    (archive,) = config.outbox_dir().glob("*/outputs.tar.gz")
+    archive.write_bytes(bytes(archive.stat().st_size))
+    with provider(base.url):
+        (report,) = base.wait_for(job_id, "failed", timeout_s=BOUND_S).failed
+    assert report["error_type"] == "internal"
+    assert "kept" not in base.outputs
 
 
 def test_half_a_letter_is_swept_and_one_in_the_making_is_not(tmp_path: Path) -> None:
@@ -169,15 +239,47 @@ def test_half_a_letter_is_swept_and_one_in_the_making_is_not(tmp_path: Path) -> 
     Outbox(tmp_path)
     assert not half.exists()
     assert made.exists()
-    making.release(letter("made-12345678"))
+    making.close()
 
 
-def test_letters_of_last_year_are_dropped(tmp_path: Path) -> None:
-    outbox = Outbox(tmp_path)
-    for name in ("old-12345678", "new-12345678"):
-        outbox.put(letter(name), None)
-        outbox.release(letter(name))
-    long_ago = time.time() - post.KEPT_S - 1
-    os.utime(tmp_path / "old-12345678", (long_ago, long_ago))
-    assert outbox.drop_old() == 1
-    assert [path.name for path in tmp_path.iterdir()] == ["new-12345678"]
+def test_thousands_of_letters_are_told_by_their_envelopes(tmp_path: Path) -> None:
+    """Their results are as large as they may be, and no list of them stands in memory."""
+    box = Outbox(tmp_path)
+    long = replace(DONE, stdout="x" * 64 * 1024, stderr="y" * 64 * 1024)
+    full = replace(letter(), result=long).to_bytes()
+    for number in range(3000):
+        place = tmp_path / f"job-{number:08d}"
+        place.mkdir()
+        named = full if number % 100 == 0 else WHOLE
+        (place / "result.json").write_bytes(named.replace(b"job-12345678", place.name.encode()))
+    tracemalloc.start()
+    try:
+        found = box.envelopes(URL, "me")
+        _, peak = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert len(found) == box.count() == 3000
+    assert peak < 3000 * 2048
+    assert isinstance(found[0], Envelope)
+
+
+def test_a_child_that_was_forked_holds_nothing(tmp_path: Path) -> None:
+    """A cell's child may outlive its kernel; what that held has to be free all the same."""
+    box, other = Outbox(tmp_path), Outbox(tmp_path)
+    box.put(letter(), None)
+    context = multiprocessing.get_context("fork")
+    begun, over = context.Event(), context.Event()
+
+    def live() -> None:
+        begun.set()
+        over.wait(BOUND_S)
+
+    child = context.Process(target=live)
+    child.start()
+    try:
+        assert begun.wait(BOUND_S)
+        box.release("job-12345678")
+        assert other.claim("job-12345678")
+    finally:
+        over.set()
+        child.join()
