@@ -5,20 +5,24 @@ from __future__ import annotations
 import contextlib
 import time
 from collections.abc import AsyncIterator
-from importlib.metadata import version
 
 from fastapi import FastAPI
 from fastapi.exceptions import RequestValidationError
+from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect, Request
-from starlette.responses import JSONResponse, Response
+from starlette.responses import Response
 
+from node3nb import __version__
 from node3nb.errors import JobSpecError
+from node3nb.marketplace import openapi
 from node3nb.marketplace.bodies import BoundedJson
 from node3nb.marketplace.clock import Clock
 from node3nb.marketplace.context import Marketplace
+from node3nb.marketplace.manners.gate import Gate
+from node3nb.marketplace.problems import problem, refused
 from node3nb.marketplace.protocol import complaint
 from node3nb.marketplace.refusals import Refusal
-from node3nb.marketplace.routes import agents, artifacts, jobs, logs, status, work
+from node3nb.marketplace.routes import admin, agents, artifacts, jobs, logs, status, work
 from node3nb.marketplace.settings import Settings
 
 
@@ -46,7 +50,8 @@ def create_app(settings: Settings, clock: Clock = time.time) -> FastAPI:
 
     app = FastAPI(
         title="node3nb marketplace",
-        version=version("node3nb"),
+        description=openapi.DESCRIPTION,
+        version=__version__,
         lifespan=lifespan,
         docs_url=None,
         redoc_url=None,
@@ -55,38 +60,43 @@ def create_app(settings: Settings, clock: Clock = time.time) -> FastAPI:
     )
     app.state.market = market
     app.add_middleware(BoundedJson)
-    for module in (agents, work, jobs, artifacts, logs, status):
+    app.add_middleware(Gate, market=market)  # the last one added is the first one met
+    for module in (agents, work, jobs, artifacts, logs, status, admin):
         app.include_router(module.router)
+    openapi.complete(app)
     app.exception_handler(Refusal)(_refused)
     app.exception_handler(JobSpecError)(_misread)
     app.exception_handler(RequestValidationError)(_invalid)
+    app.exception_handler(HTTPException)(_no_such_call)
     app.exception_handler(ClientDisconnect)(_gone)
-    app.exception_handler(Exception)(_broken)
     return app
 
 
 async def _refused(_request: Request, error: Refusal) -> Response:
-    wait_s = error.facts.get("retry_after_s")
-    headers = None if wait_s is None else {"Retry-After": str(wait_s)}
-    return JSONResponse({"detail": str(error), **error.facts}, error.status, headers)
+    return refused(error)
 
 
 async def _misread(_request: Request, error: JobSpecError) -> Response:
-    return JSONResponse({"detail": str(error)}, 422)
+    return problem(422, str(error))
 
 
 async def _invalid(_request: Request, error: RequestValidationError) -> Response:
     """Name the first fault of a call, and nothing of what was sent."""
     fault = error.errors()[0]
     if fault["type"] == "json_invalid":
-        return JSONResponse({"detail": "body: it is not JSON; send a JSON object."}, 400)
+        return problem(400, "body: it is not JSON; send a JSON object.")
     where = fault["loc"][1:] if len(fault["loc"]) > 1 else fault["loc"]
-    return JSONResponse({"detail": complaint(where, fault["msg"])}, 422)
+    return problem(422, complaint(where, fault["msg"]))
+
+
+async def _no_such_call(_request: Request, error: HTTPException) -> Response:
+    told = {
+        404: "There is no such call here; /openapi.json lists those there are.",
+        405: "There is no such call here; the path has others, see the header Allow.",
+    }
+    said = told.get(error.status_code, error.detail)
+    return problem(error.status_code, said, headers=error.headers)
 
 
 async def _gone(_request: Request, _error: ClientDisconnect) -> Response:
-    return JSONResponse({"detail": "body: the connection closed before its end."}, 400)
-
-
-async def _broken(_request: Request, _error: Exception) -> Response:
-    return JSONResponse({"detail": "The marketplace failed; try again later."}, 500)
+    return problem(400, "body: the connection closed before its end.")

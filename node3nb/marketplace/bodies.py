@@ -7,7 +7,6 @@ from collections.abc import AsyncIterator, Awaitable, Callable, MutableMapping
 from typing import Any
 
 from starlette.requests import ClientDisconnect, Request
-from starlette.responses import JSONResponse
 
 from node3nb.marketplace.refusals import TooLarge
 
@@ -57,19 +56,19 @@ class BoundedJson:
         self._app = app
 
     async def __call__(self, scope: MutableMapping[str, Any], receive: Receive, send: Send) -> None:
-        """Serve one call, or refuse it for the size of its body."""
+        """Serve one call.
+
+        Raises
+        ------
+        TooLarge
+            Its body is larger than any that is meant.
+        """
         if scope["type"] != "http" or scope["method"] in {"PUT", "PATCH"}:
             await self._app(scope, receive, send)
             return
         chunks = within(Request(scope, receive).stream(), MAX_JSON_BYTES)
-        try:
-            body = b"".join([chunk async for chunk in chunks])
-        except TooLarge as error:
-            await JSONResponse({"detail": str(error)}, error.status)(scope, receive, send)
-        except ClientDisconnect:
-            return
-        else:
-            await self._app(scope, _replay(body, receive), send)
+        body = b"".join([chunk async for chunk in chunks])
+        await self._app(scope, _replay(body, receive), send)
 
 
 def _replay(body: bytes, receive: Receive) -> Receive:

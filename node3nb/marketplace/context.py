@@ -14,24 +14,30 @@ import sqlalchemy as sa
 from node3nb.marketplace import keys
 from node3nb.marketplace.artifacts.keeper import Artifacts
 from node3nb.marketplace.artifacts.places import open_store
-from node3nb.marketplace.clock import Clock
+from node3nb.marketplace.clock import Clock, iso
 from node3nb.marketplace.database import Database
-from node3nb.marketplace.keys import Caller
+from node3nb.marketplace.keys import Caller, Role
 from node3nb.marketplace.logs import Logs
+from node3nb.marketplace.manners.keyring import Keyring
+from node3nb.marketplace.manners.meters import Meters
+from node3nb.marketplace.pages import Counts
+from node3nb.marketplace.pulse import Pulse
 from node3nb.marketplace.refusals import Refusal, Unavailable
 from node3nb.marketplace.resources import Resources
 from node3nb.marketplace.settings import Settings
-from node3nb.marketplace.store import callers, leases, queue
+from node3nb.marketplace.store import callers, key_ring, leases, queue, views
 from node3nb.marketplace.store.queue import Freed, Queued
 from node3nb.marketplace.waiting import WaitingRoom
 
 P = ParamSpec("P")
 T = TypeVar("T")
 
-#: How long a key that was found valid is taken for valid, in seconds.
-KEY_S = 2.0
-#: Keys remembered at once.
-KEYS_KNOWN = 10_000
+#: How often revocations that another process made are looked for, in seconds.
+HEED_S = 0.5
+#: How far back they are looked for, in seconds.
+REVOKED_S = 600.0
+#: How long counts of jobs and agents are shown for new, in seconds.
+COUNTED_S = 1.0
 
 _log = logging.getLogger(__name__)
 
@@ -57,29 +63,36 @@ class Marketplace:
         self.artifacts = Artifacts(store, self, clock, settings)
         self.logs = Logs(settings.data_dir / "logs", settings.max_log_bytes)
         self._database = Database(settings.database_url)
-        self._callers: dict[str, tuple[Caller, float]] = {}
+        self.keyring = Keyring(settings.data_dir, self._look_up)
+        self.meters = Meters()
+        self.pulse = Pulse(self._database)
+        self._counts: Counts | None = None
+        self._counted_at = 0.0
 
-    async def caller(self, key: str) -> Caller | None:
-        """Return whom a key speaks for; None when it is not valid.
+    async def _look_up(self, key: str) -> Caller | None:
+        return await self.read(key_ring.caller_of, key, self.now())
 
-        An answer is good for `KEY_S`, so that not every call asks the database.
-        """
-        now, known_as = time.monotonic(), keys.sha256_of(key)
-        caller, until = self._callers.get(known_as, (None, 0.0))
-        if now >= until:
-            caller = await self.read(callers.caller_of, key)
-            if len(self._callers) >= KEYS_KNOWN:
-                self._callers.clear()
-            if caller is not None:
-                self._callers[known_as] = (caller, now + KEY_S)
-        return caller
+    async def speaks(self, agent_id: str) -> bool:
+        """Whether an agent has a valid key."""
+        return await self.read(key_ring.speaks, Role.AGENT, agent_id, self.now())
+
+    async def revoked(self) -> None:
+        """Have every process take note that a key was revoked, this one at once."""
+        self.keyring.announce()
+        await self._heed()
+        await self.expire()
+
+    async def _heed(self) -> None:
+        since = self.now() - REVOKED_S
+        await self.keyring.heed(lambda: self.read(key_ring.revoked_since, since))
 
     @contextlib.asynccontextmanager
     async def open(self) -> AsyncIterator[None]:
         """Hold the database open, and look for leases that ran out."""
         with self._database:
-            await self.write(callers.keep_first_keys, self.keys, self.now())
-            chores = [asyncio.create_task(self._sweep()), asyncio.create_task(self._tidy())]
+            await self.write(key_ring.keep_first_keys, self.keys, self.now())
+            work = self._sweep(), self._tidy(), self._watch_keys()
+            chores = [asyncio.create_task(chore) for chore in work]
             try:
                 yield
             finally:
@@ -107,6 +120,19 @@ class Marketplace:
     ) -> T:
         """Ask for what is committed."""
         return await asyncio.wrap_future(self._database.read(operation, *args, **kwargs))
+
+    async def counts(self) -> Counts:
+        """Count jobs and agents."""
+        jobs = await self.read(views.counts)
+        agents = await self.read(callers.agent_counts, self.now())
+        return Counts(timestamp=iso(self.now()), jobs=jobs, agents=agents)
+
+    async def late_counts(self) -> Counts:
+        """Return how many jobs and agents there were a moment ago: counting many takes long."""
+        if self._counts is None or time.monotonic() - self._counted_at > COUNTED_S:
+            self._counts = await self.counts()
+            self._counted_at = time.monotonic()
+        return self._counts
 
     def announce(self, *freed: Freed | None) -> None:
         """Wake an agent for every job that has become available."""
@@ -143,6 +169,12 @@ class Marketplace:
                 await self.artifacts.tidy()
             except (sa.exc.DBAPIError, OSError, Refusal):
                 _log.exception("Files that nothing needs were not all removed; tried again.")
+
+    async def _watch_keys(self) -> None:
+        while True:
+            await asyncio.sleep(HEED_S)
+            with contextlib.suppress(sa.exc.DBAPIError, Unavailable):  # asked again in a moment
+                await self._heed()
 
 
 def _look(

@@ -26,6 +26,10 @@ class Role(enum.StrEnum):
     CONSUMER = "consumer"
     #: Runs jobs.
     AGENT = "agent"
+    #: Lets its bearer register agents, and nothing else.
+    INVITATION = "invitation"
+    #: Reads `/metrics`, and nothing else.
+    MONITOR = "monitor"
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,6 +40,8 @@ class Caller:
     role: Role
     #: The agent or the consumer it speaks for; `admin` for an administrator.
     owner: str
+    #: Name of the key; empty where none was sent.
+    key_id: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,6 +75,11 @@ def sha256_of(key: str) -> str:
 def matches(key: str, sha256: str) -> bool:
     """Whether a key is the one that was kept, in a time that tells nothing."""
     return hmac.compare_digest(sha256_of(key), sha256)
+
+
+def digest(secret: str, what: str) -> str:
+    """Return what something is known by to those who know the secret, and to nobody else."""
+    return hmac.digest(secret.encode(), what.encode(), hashlib.sha256).hex()[:32]
 
 
 def url_token(url_secret: str, job_id: str, acceptance: int, agent_id: str) -> str:

@@ -61,6 +61,7 @@ __all__ = [
     "JobOffer",
     "JobStatus",
     "JobSubmission",
+    "JobSummary",
     "JobView",
     "Outcome",
     "Registered",
@@ -235,8 +236,8 @@ class StoredArtifact(Heard):
     sha256: str
 
 
-class JobView(Heard):
-    """A job as its submitter sees it (`GET /api/jobs/{id}`)."""
+class JobSummary(Heard):
+    """A job in a list."""
 
     job_id: str
     status: str
@@ -250,6 +251,11 @@ class JobView(Heard):
     finished_at: str | None = None
     error_message: str | None = None
     error_type: str | None = None
+
+
+class JobView(JobSummary):
+    """A job as its submitter sees it (`GET /api/jobs/{id}`)."""
+
     #: What the agent reported: the JobResult of node3nb where it ran there.
     output_data: Any = None
     metrics: dict[str, Any] | None = None

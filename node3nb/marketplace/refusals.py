@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any, ClassVar
 
 from node3nb.errors import Node3Error
@@ -24,6 +25,11 @@ class Refusal(Node3Error):
     def __init__(self, message: str | None = None, **facts: Any) -> None:
         super().__init__(message)
         self.facts = facts
+
+    @classmethod
+    def kind(cls) -> str:
+        """Return the name that programs know this kind by: its class's, in small letters."""
+        return re.sub(r"(?<=[a-z])(?=[A-Z])", "-", cls.__name__).lower()
 
 
 class WrongState(Refusal):
@@ -72,16 +78,40 @@ class Conflict(Refusal):
     status = 409
 
 
+class TooSlow(Refusal):
+    """The body came too slowly; send it again over a faster line."""
+
+    status = 408
+
+
 class TooLarge(Refusal):
     """The body is larger than the marketplace takes; send less."""
 
     status = 413
 
 
+class QueryTooLong(Refusal):
+    """The URL's query is longer than the marketplace reads; send less in it."""
+
+    status = 414
+
+
 class Unacceptable(Refusal):
     """A field of the call is not acceptable; correct it and send it again."""
 
     status = 422
+
+
+class TooMany(Refusal):
+    """There are more calls than the marketplace takes from you; come back later."""
+
+    status = 429
+
+
+class HeadTooLarge(Refusal):
+    """The headers are larger than the marketplace reads; send fewer or shorter ones."""
+
+    status = 431
 
 
 class Unavailable(Refusal):

@@ -50,8 +50,17 @@ keys = Table(
     #: The agent, or the consumer, that the key speaks for.
     Column("owner", Text, nullable=False),
     Column("sha256", Text, nullable=False),
+    #: Whose it is, for people.
+    Column("label", Text, nullable=False, server_default=""),
+    #: Registrations that an invitation is still good for; NULL for other keys.
+    Column("uses_left", Integer),
     Column("created_at", Float, nullable=False),
+    #: When it ends by itself; NULL is never.
+    Column("expires_at", Float),
     Column("revoked_at", Float),
+    Index(None, "owner", "role"),
+    Index(None, "revoked_at"),
+    Index(None, "created_at", "key_id"),
 )
 
 #: Machines that registered.
@@ -67,6 +76,9 @@ agents = Table(
     Column("state", Text, nullable=False),
     Column("registered_at", Float, nullable=False),
     Column("seen_at", Float, nullable=False),
+    #: What the address it registered from is known by; the address itself is not kept.
+    Column("registered_from", Text),
+    Index(None, "registered_from", "registered_at"),
 )
 
 #: What was submitted, and where it stands.

@@ -20,6 +20,7 @@ from node3nb.marketplace.app import create_app
 from node3nb.marketplace.clock import Clock
 from node3nb.marketplace.context import Marketplace
 from node3nb.marketplace.keys import KEYS_FILE
+from node3nb.marketplace.manners.slow_heads import BoundedProtocol
 from node3nb.marketplace.settings import Settings
 
 #: File below the data directory that tells where the marketplace listens: `{url, pid}`.
@@ -28,6 +29,10 @@ SERVER_FILE = "server.json"
 KEEP_ALIVE_S = 90
 #: How long calls that run at the end may take, in seconds.
 SHUTDOWN_S = 5
+#: Largest head of a request, in bytes: what the gate refuses by name has to get through to it.
+MAX_HEAD_BYTES = 64 << 10
+#: Connections that are open at once at the most.
+CONNECTIONS = 10_000
 #: Connections that may wait to be taken.
 BACKLOG = 2048
 
@@ -111,7 +116,9 @@ class _Server(uvicorn.Server):
         super().__init__(
             uvicorn.Config(
                 app,
-                http="h11",  # httptools keeps a line or a header of any length
+                http=BoundedProtocol,
+                h11_max_incomplete_event_size=MAX_HEAD_BYTES,
+                limit_concurrency=CONNECTIONS,
                 log_config=None,
                 access_log=False,
                 server_header=False,

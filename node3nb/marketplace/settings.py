@@ -2,11 +2,23 @@
 
 from __future__ import annotations
 
+import enum
 from dataclasses import dataclass
 from pathlib import Path
 
 GIB = 1 << 30
 DAY_S = 86_400.0
+
+
+class Registration(enum.StrEnum):
+    """Who may become an agent."""
+
+    #: Everybody, within `agents_per_address`.
+    OPEN = "open"
+    #: Who sends an invitation, or an administrator's key, as X-API-Key.
+    INVITED = "invited"
+    #: Nobody.
+    CLOSED = "closed"
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,6 +49,17 @@ class Settings:
     tidy_s: float = 600.0
     #: Largest log of one attempt, in bytes.
     max_log_bytes: int = 16 * (1 << 20)
+    #: Who may become an agent.
+    registration: Registration = Registration.OPEN
+    #: Agents that may register from one address within a day.
+    agents_per_address: int = 2000
+    #: Calls a second that one key may go on making, to each server process; five seconds' worth
+    #: may come at once.  A provider makes about eight calls for each job.
+    calls_per_s: float = 2000.0
+    #: The same for one address without a valid key, files under signed URLs among them.
+    keyless_calls_per_s: float = 1000.0
+    #: Calls of one key, or of one address without one, that may be in progress at once.
+    calls_at_once: int = 2000
 
     @property
     def database_url(self) -> str:

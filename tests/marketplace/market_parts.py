@@ -12,7 +12,6 @@ from typing import Any, TypeVar
 import requests
 import sqlalchemy as sa
 
-from node3nb.marketplace import keys, schema
 from node3nb.marketplace.keys import Role
 from node3nb.marketplace.store import ledger
 from node3nb.marketplace.store.ledger import Audit
@@ -68,6 +67,7 @@ class Person:
     url: str
     key: str | None = None
     agent_id: str = ""
+    key_id: str = ""
     session: requests.Session = field(default_factory=requests.Session)
 
     def call(self, method: str, path: str, **sent: Any) -> requests.Response:
@@ -146,14 +146,18 @@ class Market:
         agent.agent_id = answer["agent_id"]
         return agent
 
+    def bearer(self, role: Role, **asked: Any) -> Person:
+        """Have the administrator make a key of a kind."""
+        made = said(self.admin.post("/api/admin/keys", {"role": role, **asked}))
+        bearer = self.person(made["api_key"])
+        bearer.key_id = made["key_id"]
+        return bearer
+
     def other_consumer(self, *, revoked: bool = False) -> Person:
-        """Add a consumer behind the server's back: no call of the protocol does."""
-        key = keys.new_key(Role.CONSUMER)
-        name, now = keys.name_of(key), time.time()
-        row = {"key_id": name, "role": "consumer", "owner": name, "sha256": keys.sha256_of(key)}
-        ends = {"created_at": now, "revoked_at": now if revoked else None}
-        self.do(lambda c: c.execute(sa.insert(schema.keys).values(**row, **ends)).close())
-        return self.person(key)
+        consumer = self.bearer(Role.CONSUMER)
+        if revoked:
+            said(self.admin.post(f"/api/admin/keys/{consumer.key_id}/revoke"))
+        return consumer
 
     def do(self, operation: Callable[[sa.Connection], T]) -> T:
         """Ask or change the database behind the server's back."""

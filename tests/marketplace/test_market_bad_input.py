@@ -71,12 +71,12 @@ NO_OBJECTS = [
 def test_a_bad_job_is_refused_by_the_name_of_its_field(
     market: Market, job: dict[str, object], field: str
 ) -> None:
-    before = said(market.nobody.get("/api/status"))["jobs"]
+    before = said(market.admin.get("/api/admin/stats"))["jobs"]
     code, detail = refusal(market.consumer.post("/api/jobs", job))
     assert code == 422
     assert detail.startswith(field), detail
     assert len(detail) < 400
-    assert said(market.nobody.get("/api/status"))["jobs"] == before
+    assert said(market.admin.get("/api/admin/stats"))["jobs"] == before
 
 
 @pytest.mark.parametrize("body", NO_OBJECTS, ids=range(len(NO_OBJECTS)))

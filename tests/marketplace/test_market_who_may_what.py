@@ -1,4 +1,4 @@
-"""Who may what: every call, with every kind of key."""
+"""Who may what: every call there is, with every kind of key there is."""
 
 from __future__ import annotations
 
@@ -16,140 +16,151 @@ from marketplace.market_parts import (
     said,
 )
 
+from node3nb.marketplace.keys import Role
 
-@dataclass(frozen=True)
-class Call:
-    """A call about a job that an agent holds, and the code for each kind of caller."""
-
-    name: str
-    method: str
-    path: str
-    none: int
-    wrong: int
-    consumer: int
-    other_consumer: int
-    agent: int
-    other_agent: int
-    admin: int
-    body: object = None
-    data: bytes | None = None
-
-
-def public(name: str, method: str, path: str, body: object = None) -> Call:
-    return Call(name, method, path, 200, 200, 200, 200, 200, 200, 200, body)
-
-
-CALLS = [
-    public("register", "POST", "/api/agents/register", MACHINE),
-    public("health", "GET", "/health"),
-    public("status", "GET", "/api/status"),
-    Call("stats", "GET", "/api/admin/stats", 401, 401, 403, 403, 403, 403, 200),
-    Call(
-        "create",
-        "POST",
-        "/api/admin/jobs/create",
-        *(401, 401, 403, 403, 403, 403, 200),
-        {"command": ["x"]},
-    ),
-    Call("agents", "GET", "/api/marketplace/agents", 401, 401, 200, 200, 200, 200, 200),
-    Call("heartbeat", "POST", "/api/agents/heartbeat", 401, 401, 403, 403, 200, 200, 403),
-    Call(
-        "available",
-        "POST",
-        "/api/jobs/available",
-        *(401, 401, 403, 403, 200, 200, 403),
-        BASE_QUERY,
-    ),
-    Call("submit", "POST", "/api/jobs", 401, 401, 200, 200, 403, 403, 200, {"command": ["x"]}),
-    Call("list", "GET", "/api/jobs", 401, 401, 200, 200, 200, 200, 200),
-    Call("view", "GET", "/api/jobs/{held}", 401, 401, 200, 404, 200, 404, 200),
-    Call("cancel", "POST", "/api/jobs/{held}/cancel", 401, 401, 200, 404, 403, 403, 200),
-    Call(
-        "accept",
-        "POST",
-        "/api/jobs/{free}/accept",
-        *(401, 401, 403, 403, 200, 200, 403),
-        {"wallet_address": "w"},
-    ),
-    Call(
-        "complete",
-        "POST",
-        "/api/jobs/{held}/complete",
-        *(401, 401, 403, 403, 200, 403, 403),
-        COMPLETION,
-    ),
-    Call("fail", "POST", "/api/jobs/{held}/fail", 401, 401, 403, 403, 200, 403, 403, FAILURE),
-    Call(
-        "release",
-        "POST",
-        "/api/jobs/{held}/release",
-        *(401, 401, 403, 403, 200, 403, 403),
-        {"lease_id": "{lease}"},
-    ),
-    Call(
-        "put input",
-        "PUT",
-        "/api/jobs/{pending}/input",
-        401,
-        401,
-        200,
-        404,
-        403,
-        403,
-        200,
-        data=b"x",
-    ),
-    Call("get input", "GET", "/api/jobs/{held}/input", 401, 401, 200, 404, 200, 403, 200),
-    Call(
-        "put output", "PUT", "/api/jobs/{held}/output", 401, 401, 403, 403, 200, 403, 403, data=b"x"
-    ),
-    Call("get output", "GET", "/api/jobs/{held}/output", 401, 401, 200, 404, 403, 403, 200),
-    Call(
-        "patch log", "PATCH", "/api/jobs/{held}/log", 401, 401, 403, 403, 200, 403, 403, data=b"x"
-    ),
-    Call("get log", "GET", "/api/jobs/{held}/log", 401, 401, 200, 404, 403, 403, 200),
-]
-
-#: Who calls, given the market and the agent that holds the job.
+#: Who calls, given the market and the agent that holds the job; the job is the first consumer's.
 CALLERS: dict[str, Callable[[Market, Person], Person]] = {
     "none": lambda market, _agent: market.nobody,
     "wrong": lambda market, _agent: market.person(str(market.consumer.key)[:-1] + "x"),
+    "revoked": lambda market, _agent: market.other_consumer(revoked=True),
     "consumer": lambda market, _agent: market.consumer,
-    "other_consumer": lambda market, _agent: market.other_consumer(),
+    "other consumer": lambda market, _agent: market.other_consumer(),
     "agent": lambda _market, agent: agent,
-    "other_agent": lambda market, _agent: market.agent(),
+    "other agent": lambda market, _agent: market.agent(),
     "admin": lambda market, _agent: market.admin,
+    "invitation": lambda market, _agent: market.bearer(Role.INVITATION),
+    "monitor": lambda market, _agent: market.bearer(Role.MONITOR),
 }
 
 
-@pytest.mark.parametrize("call", CALLS, ids=lambda call: call.name)
-def test_who_may(market: Market, call: Call) -> None:
-    told = {kind: code_for(market, call, caller) for kind, caller in CALLERS.items()}
-    assert told == {kind: getattr(call, kind) for kind in CALLERS}
+@dataclass(frozen=True)
+class Call:
+    """A call about a job that an agent holds, and who may make it."""
+
+    method: str
+    path: str
+    #: Callers that are answered; those without a valid key are 401, all others 403.
+    may: str
+    body: object = None
+    data: bytes | None = None
+    #: Codes of callers that hear something else.
+    but: tuple[tuple[str, int], ...] = ()
+
+    def code(self, kind: str) -> int:
+        if kind in dict(self.but):
+            return dict(self.but)[kind]
+        if kind in self.may.split(", ") or self.may == "all":
+            return 200
+        return 401 if kind in {"none", "wrong", "revoked"} else 403
 
 
-def code_for(market: Market, call: Call, caller: Callable[[Market, Person], Person]) -> int:
+ADMIN = "admin"
+AGENTS = "agent, other agent"
+SUBMITTERS = "consumer, other consumer, admin"
+#: What is not one's own is as if it were not there.
+NOT_MINE = (("other consumer", 404),)
+#: Whoever may hears that this marketplace keeps files itself.
+NOT_PAST = tuple((kind, 404) for kind in SUBMITTERS.split(", "))
+#: Whoever may hears that no such file has arrived.
+NOT_ARRIVED = (*NOT_MINE, ("consumer", 409), ("admin", 409))
+FILE = {"bytes": 1, "sha256": "0" * 64}
+
+CALLS = [
+    Call("POST", "/api/agents/register", "all", MACHINE),
+    Call("GET", "/health", "all"),
+    Call("GET", "/metrics", "admin, monitor"),
+    Call("GET", "/api/status", "all"),
+    Call("GET", "/api/admin/stats", ADMIN),
+    Call("GET", "/api/admin/keys", ADMIN),
+    Call("POST", "/api/admin/keys", ADMIN, {"role": "consumer"}),
+    Call("POST", "/api/admin/keys/{key_id}/revoke", ADMIN),
+    Call("POST", "/api/admin/keys/{key_id}/rotate", ADMIN),
+    Call("POST", "/api/admin/jobs/create", ADMIN, {"command": ["x"]}),
+    Call("GET", "/api/marketplace/agents", f"{SUBMITTERS}, {AGENTS}"),
+    Call("POST", "/api/agents/heartbeat", AGENTS),
+    Call("POST", "/api/jobs/available", AGENTS, BASE_QUERY),
+    Call("POST", "/api/jobs", SUBMITTERS, {"command": ["x"]}),
+    Call("GET", "/api/jobs", f"{SUBMITTERS}, {AGENTS}"),
+    Call(
+        "GET", "/api/jobs/{job_id}", "consumer, agent, admin", but=(*NOT_MINE, ("other agent", 404))
+    ),
+    Call("POST", "/api/jobs/{job_id}/cancel", "consumer, admin", but=NOT_MINE),
+    Call("POST", "/api/jobs/{free_id}/accept", AGENTS, {"wallet_address": "w"}),
+    Call("POST", "/api/jobs/{job_id}/complete", "agent", COMPLETION),
+    Call("POST", "/api/jobs/{job_id}/fail", "agent", FAILURE),
+    Call("POST", "/api/jobs/{job_id}/release", "agent", {"lease_id": "{lease}"}),
+    Call("PUT", "/api/jobs/{pending_id}/input", "consumer, admin", data=b"x", but=NOT_MINE),
+    Call("GET", "/api/jobs/{job_id}/input", "consumer, agent, admin", but=NOT_MINE),
+    Call("GET", "/api/jobs/{job_id}/input/{name}", "consumer, agent, admin", but=NOT_MINE),
+    Call("POST", "/api/jobs/{pending_id}/input", "", FILE, but=NOT_PAST),
+    Call("POST", "/api/jobs/{pending_id}/input/arrived?upload={upload}", "", but=NOT_ARRIVED),
+    Call("PUT", "/api/jobs/{job_id}/output", "agent", data=b"x"),
+    Call("POST", "/api/jobs/{job_id}/output", "", FILE, but=(("agent", 404),)),
+    Call("POST", "/api/jobs/{job_id}/output/arrived?upload={upload}", "", but=(("agent", 409),)),
+    Call("GET", "/api/jobs/{job_id}/output", "consumer, admin", but=NOT_MINE),
+    Call("PATCH", "/api/jobs/{job_id}/log", "agent", data=b"x"),
+    Call("GET", "/api/jobs/{job_id}/log", "consumer, admin", but=NOT_MINE),
+]
+
+
+def name(call: Call) -> str:
+    return f"{call.method} {call.path}"
+
+
+@dataclass(frozen=True)
+class Scene:
+    """A job that an agent holds, and what else the calls are about."""
+
+    agent: Person
+    lease: str
+    names: dict[str, str]
+
+
+def set_up(market: Market) -> Scene:
     agent, consumer = market.agent(), market.consumer
     held = consumer.submit(awaits_input=True)
     said(consumer.put(f"/api/jobs/{held}/input", b"x"))
     lease = agent.lease(held)
     said(agent.put(f"/api/jobs/{held}/output", b"y"))
     names = {
-        "{held}": held,
-        "{free}": consumer.submit(),
-        "{pending}": consumer.submit(awaits_input=True),
+        "job_id": held,
+        "free_id": consumer.submit(),
+        "pending_id": consumer.submit(awaits_input=True),
+        "key_id": market.other_consumer().key_id,
+        "name": "input.tar.gz",
+        "upload": "00/" + 38 * "0",
     }
-    path = call.path
-    for name, job_id in names.items():
-        path = path.replace(name, job_id)
-    body = {"lease_id": lease} if call.name == "release" else call.body
+    return Scene(agent, lease, names)
+
+
+@pytest.mark.parametrize("call", CALLS, ids=name)
+def test_who_may(market: Market, call: Call) -> None:
+    told, scene = {}, set_up(market)
+    for kind, caller in CALLERS.items():
+        told[kind] = code_for(scene, call, caller(market, scene.agent))
+        if told[kind] == 200:
+            scene = set_up(market)
+    assert told == {kind: call.code(kind) for kind in CALLERS}
+
+
+def code_for(scene: Scene, call: Call, caller: Person) -> int:
+    body = {"lease_id": scene.lease} if call.path.endswith("release") else call.body
     sent = {"data": call.data} if call.data is not None else {"json": body}
-    return caller(market, agent).call(call.method, path, **sent).status_code
+    return caller.call(call.method, call.path.format(**scene.names), **sent).status_code
 
 
-def test_a_revoked_key_is_no_key(market: Market) -> None:
-    assert market.other_consumer().get("/api/jobs").status_code == 200
-    assert market.other_consumer(revoked=True).get("/api/jobs").status_code == 401
+def test_the_table_has_every_call_there_is(market: Market) -> None:
+    described = said(market.nobody.get("/openapi.json"))["paths"]
+    there_are = {f"{method.upper()} {path}" for path in described for method in described[path]}
+    in_the_table = {
+        name(call).partition("?")[0].replace("free_id", "job_id").replace("pending_id", "job_id")
+        for call in CALLS
+    }
+    assert in_the_table == there_are
+
+
+def test_the_table_has_every_kind_of_key() -> None:
+    assert {str(role) for role in Role} <= set(CALLERS)
 
 
 @pytest.mark.parametrize("key", ["", "x", "n3_admin_0_0", "a_b_c_d", "\xff", "n3_admin__"])

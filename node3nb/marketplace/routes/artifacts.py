@@ -10,6 +10,7 @@ from starlette.responses import Response
 from node3nb.marketplace.artifacts.keeper import Slot
 from node3nb.marketplace.context import Marketplace
 from node3nb.marketplace.keys import Caller, Role
+from node3nb.marketplace.problems import answers
 from node3nb.marketplace.protocol import (
     SHA256_HEADER,
     JobStatus,
@@ -17,16 +18,16 @@ from node3nb.marketplace.protocol import (
     UploadAsked,
     UploadPermit,
 )
-from node3nb.marketplace.refusals import NotAllowed, NotOffered, Unacceptable
+from node3nb.marketplace.refusals import NotOffered, Unacceptable
 from node3nb.marketplace.routes.access import (
     JobId,
-    Key,
+    Known,
     LeaseId,
     Market,
     Submitter,
     Token,
-    caller_of,
     holder_by_token,
+    required,
 )
 from node3nb.marketplace.store import attempts, files, views
 from node3nb.marketplace.store.attempts import Attempt
@@ -35,6 +36,9 @@ from node3nb.marketplace.words import ArtifactKind
 
 router = APIRouter(prefix="/api/jobs/{job_id}")
 
+#: Refusals of a call about the files of one job.
+_ONES = answers(401, 403, 404, 409)
+
 Sha256 = Annotated[
     str | None, Header(alias=SHA256_HEADER, pattern="^[0-9a-fA-F]{64}$", max_length=64)
 ]
@@ -42,7 +46,7 @@ UploadName = Annotated[str, Query(pattern="^[0-9a-f]{2}/[0-9a-f]{38}$")]
 Length = Annotated[int | None, Header(alias="Content-Length", ge=0)]
 
 
-@router.put("/input")
+@router.put("/input", responses=_ONES)
 async def put_input(
     market: Market,
     submitter: Submitter,
@@ -60,7 +64,7 @@ async def put_input(
     return await _stored(market, job_id, kept)
 
 
-@router.post("/input")
+@router.post("/input", responses=_ONES)
 async def permit_input(
     market: Market, submitter: Submitter, job_id: JobId, asked: UploadAsked, request: Request
 ) -> UploadPermit:
@@ -69,7 +73,7 @@ async def permit_input(
     return await _permit(market, Slot(job_id, ArtifactKind.INPUT), asked, request)
 
 
-@router.post("/input/arrived")
+@router.post("/input/arrived", responses=_ONES)
 async def input_arrived(
     market: Market, submitter: Submitter, job_id: JobId, upload: UploadName
 ) -> StoredArtifact:
@@ -91,13 +95,17 @@ async def _announced_input(
     return sha256 or announced
 
 
-@router.get("/input")
-@router.get("/input/{name}")
+@router.get("/input", responses=_ONES)
+@router.get("/input/{name}", responses=_ONES)
 async def get_input(
-    market: Market, job_id: JobId, key: Key = None, token: Token = None, lease_id: LeaseId = None
+    market: Market,
+    job_id: JobId,
+    caller: Known,
+    token: Token = None,
+    lease_id: LeaseId = None,
 ) -> Response:
     """Send the input, to its submitter or to the agent that holds the job."""
-    attempt = await _fetcher(market, job_id, key, token, lease_id)
+    attempt = await _fetcher(market, job_id, caller, token, lease_id)
     file = await market.read(files.kept, job_id, ArtifactKind.INPUT)
     if attempt is not None and attempt.job_status is JobStatus.ACCEPTED:
         await market.write(files.fetching, attempt)
@@ -105,12 +113,12 @@ async def get_input(
 
 
 async def _fetcher(
-    market: Marketplace, job_id: str, key: str | None, token: str | None, lease_id: str | None
+    market: Marketplace, job_id: str, sender: Caller | None, token: str | None, lease_id: str | None
 ) -> Attempt | None:
     """Return the attempt of the agent that fetches; None when the submitter does."""
     if token is not None:
         return await holder_by_token(market, job_id, token)
-    caller = await caller_of(market, key)
+    caller = required(sender, Role.CONSUMER, Role.AGENT, Role.ADMIN)
     if caller.role is not Role.AGENT:
         await market.read(views.require_visible, job_id, caller)
         return None
@@ -119,55 +127,55 @@ async def _fetcher(
     return attempt
 
 
-@router.put("/output")
+@router.put("/output", responses=_ONES)
 async def put_output(
     market: Market,
     job_id: JobId,
     request: Request,
     *,
-    key: Key = None,
+    caller: Known,
     token: Token = None,
     lease_id: LeaseId = None,
     sha256: Sha256 = None,
     length: Length = None,
 ) -> StoredArtifact:
     """Keep the outputs that the agent which holds the job sends."""
-    attempt = await _sender(market, job_id, key, token, lease_id)
+    attempt = await _sender(market, job_id, caller, token, lease_id)
     slot = Slot(job_id, ArtifactKind.OUTPUT, attempt.acceptance)
     async with market.artifacts.received(slot, request.stream(), length, sha256 or "") as file:
         kept = await market.write(files.keep_output, attempt, lease_id, file, market.now())
     return await _stored(market, job_id, kept)
 
 
-@router.post("/output")
+@router.post("/output", responses=_ONES)
 async def permit_output(
     market: Market,
     job_id: JobId,
     asked: UploadAsked,
     request: Request,
     *,
-    key: Key = None,
+    caller: Known,
     token: Token = None,
     lease_id: LeaseId = None,
 ) -> UploadPermit:
     """Say where the agent which holds the job sends its outputs, past the server."""
-    attempt = await _sender(market, job_id, key, token, lease_id)
+    attempt = await _sender(market, job_id, caller, token, lease_id)
     slot = Slot(job_id, ArtifactKind.OUTPUT, attempt.acceptance)
     return await _permit(market, slot, asked, request)
 
 
-@router.post("/output/arrived")
+@router.post("/output/arrived", responses=_ONES)
 async def output_arrived(
     market: Market,
     job_id: JobId,
     upload: UploadName,
     *,
-    key: Key = None,
+    caller: Known,
     token: Token = None,
     lease_id: LeaseId = None,
 ) -> StoredArtifact:
     """Keep the outputs that were sent past the server."""
-    attempt = await _sender(market, job_id, key, token, lease_id)
+    attempt = await _sender(market, job_id, caller, token, lease_id)
     slot = Slot(job_id, ArtifactKind.OUTPUT, attempt.acceptance)
     file = await market.artifacts.arrived(slot, upload)
     kept = await market.write(files.keep_output, attempt, lease_id, file, market.now())
@@ -175,18 +183,16 @@ async def output_arrived(
 
 
 async def _sender(
-    market: Marketplace, job_id: str, key: str | None, token: str | None, lease_id: str | None
+    market: Marketplace, job_id: str, sender: Caller | None, token: str | None, lease_id: str | None
 ) -> Attempt:
     if token is not None:
         attempt = await holder_by_token(market, job_id, token)
         return await market.write(files.sending, job_id, attempt.agent_id, attempt.lease_id)
-    caller = await caller_of(market, key)
-    if caller.role is not Role.AGENT:
-        raise NotAllowed
+    caller = required(sender, Role.AGENT)
     return await market.write(files.sending, job_id, caller.owner, lease_id)
 
 
-@router.get("/output")
+@router.get("/output", responses=_ONES)
 async def get_output(market: Market, submitter: Submitter, job_id: JobId) -> Response:
     """Send the outputs to the job's submitter."""
     await market.read(views.require_visible, job_id, submitter)

@@ -8,6 +8,7 @@ from typing import Annotated
 from fastapi import APIRouter, Query, Request, Response
 
 from node3nb.marketplace.bodies import within
+from node3nb.marketplace.problems import answers
 from node3nb.marketplace.protocol import JobStatus
 from node3nb.marketplace.routes.access import Agent, JobId, LeaseId, Market, Submitter
 from node3nb.marketplace.store import attempts, views
@@ -22,7 +23,7 @@ NEXT_OFFSET_HEADER = "X-Next-Offset"
 Offset = Annotated[int, Query(ge=0, le=1 << 40)]
 
 
-@router.patch("")
+@router.patch("", responses=answers(401, 403, 404, 409))
 async def append(
     market: Market,
     agent: Agent,
@@ -42,7 +43,7 @@ async def append(
     return {"offset": end}
 
 
-@router.get("")
+@router.get("", responses=answers(401, 403, 404))
 async def read(market: Market, submitter: Submitter, job_id: JobId, offset: Offset = 0) -> Response:
     """Send what the log of the latest attempt holds from an offset on."""
     await market.read(views.require_visible, job_id, submitter)

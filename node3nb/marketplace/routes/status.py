@@ -2,42 +2,47 @@
 
 from __future__ import annotations
 
-from typing import Any
-
-import sqlalchemy as sa
-from fastapi import APIRouter
+from fastapi import APIRouter, Response
 
 from node3nb.marketplace.clock import iso
-from node3nb.marketplace.routes.access import Admin, Market
-from node3nb.marketplace.store import callers, views
+from node3nb.marketplace.manners import meters
+from node3nb.marketplace.pages import AdminCounts, Health, PublicCounts
+from node3nb.marketplace.problems import answers
+from node3nb.marketplace.refusals import Unavailable
+from node3nb.marketplace.routes.access import Admin, Market, Monitor
 
 router = APIRouter()
 
 
 @router.get("/health")
-async def health(market: Market) -> dict[str, str]:
-    """Tell that the database answers."""
-    await market.read(_ask)
-    return {"status": "healthy", "timestamp": iso(market.now())}
-
-
-def _ask(connection: sa.Connection) -> None:
-    connection.execute(sa.select(sa.literal(1)))
+async def health(market: Market) -> Health:
+    """Tell that the database answers: it is read from, and its lock for changes can be had."""
+    if not await market.pulse.felt():
+        raise Unavailable(retry_after_s=5)
+    return Health(status="healthy", timestamp=iso(market.now()))
 
 
 @router.get("/api/status")
-async def status(market: Market) -> dict[str, Any]:
-    """Count jobs and agents, for everybody."""
-    return {"status": "ok", **await _counts(market)}
+async def status(market: Market) -> PublicCounts:
+    """Count jobs and agents, for everybody, as they were a moment ago."""
+    counts = await market.late_counts()
+    return PublicCounts(status="ok", **counts.model_dump())
 
 
-@router.get("/api/admin/stats")
-async def stats(market: Market, _admin: Admin) -> dict[str, Any]:
-    """Count jobs and agents, with what is on the way."""
-    return {**await _counts(market), "lease_s": market.settings.lease_s}
+@router.get("/api/admin/stats", responses=answers(401, 403))
+async def stats(market: Market, _admin: Admin) -> AdminCounts:
+    """Count jobs and agents, with how long a lease lasts."""
+    counts = await market.counts()
+    return AdminCounts(lease_s=market.settings.lease_s, **counts.model_dump())
 
 
-async def _counts(market: Market) -> dict[str, Any]:
-    jobs = await market.read(views.counts)
-    agents = await market.read(callers.agent_counts, market.now())
-    return {"timestamp": iso(market.now()), "jobs": jobs, "agents": agents}
+@router.get(
+    "/metrics",
+    response_class=Response,
+    responses={200: {"content": {"application/openmetrics-text": {}}}, **answers(401, 403)},
+)
+async def metrics(market: Market, _monitor: Monitor) -> Response:
+    """Tell what this process measures, in OpenMetrics; `Authorization: Bearer KEY` does too."""
+    counts = await market.late_counts()
+    market.meters.counted(counts.jobs, counts.agents)
+    return Response(market.meters.text(), media_type=meters.CONTENT_TYPE)

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any
+from typing import Annotated
 
 from fastapi import APIRouter, Header, Request
 
 from node3nb.marketplace import offers
+from node3nb.marketplace.pages import Offers
+from node3nb.marketplace.problems import answers
 from node3nb.marketplace.protocol import (
     Acceptance,
     Accepted,
@@ -22,16 +24,19 @@ from node3nb.marketplace.store.leases import Claim
 
 router = APIRouter(prefix="/api/jobs")
 
+#: Refusals of a call about one job.
+_ONES = answers(401, 403, 404, 409)
 
-@router.post("/available")
+
+@router.post("/available", responses=answers(401, 403))
 async def available(
     market: Market, agent: Agent, query: AvailableQuery, request: Request
-) -> dict[str, Any]:
+) -> Offers:
     """Offer jobs that fit the agent; with `wait_s`, as soon as there are any."""
-    return {"jobs": await offers.poll(market, agent.owner, query, request)}
+    return Offers(jobs=await offers.poll(market, agent.owner, query, request))
 
 
-@router.post("/{job_id}/accept", response_model_exclude_none=True)
+@router.post("/{job_id}/accept", response_model_exclude_none=True, responses=_ONES)
 async def accept(
     market: Market,
     agent: Agent,
@@ -52,13 +57,13 @@ async def accept(
     return accepted
 
 
-@router.post("/{job_id}/complete", response_model_exclude_none=True)
+@router.post("/{job_id}/complete", response_model_exclude_none=True, responses=_ONES)
 async def complete(market: Market, agent: Agent, job_id: JobId, completion: Completion) -> Outcome:
     """Take the result of a job."""
     return await market.write(outcomes.complete, job_id, agent.owner, completion, market.now())
 
 
-@router.post("/{job_id}/fail", response_model_exclude_none=True)
+@router.post("/{job_id}/fail", response_model_exclude_none=True, responses=_ONES)
 async def fail(market: Market, agent: Agent, job_id: JobId, failure: Failure) -> Outcome:
     """Take note of a failed attempt."""
     answer, freed = await market.write(outcomes.fail, job_id, agent.owner, failure, market.now())
@@ -66,7 +71,7 @@ async def fail(market: Market, agent: Agent, job_id: JobId, failure: Failure) ->
     return answer
 
 
-@router.post("/{job_id}/release", response_model_exclude_none=True)
+@router.post("/{job_id}/release", response_model_exclude_none=True, responses=_ONES)
 async def release(market: Market, agent: Agent, job_id: JobId, asked: Release) -> Outcome:
     """Queue a job again that its agent gives back."""
     answer, freed = await market.write(leases.release, job_id, agent.owner, asked, market.now())

@@ -10,7 +10,7 @@ import sqlalchemy as sa
 from node3nb.marketplace.clock import iso_or_none
 from node3nb.marketplace.keys import Caller, Role
 from node3nb.marketplace.money import units
-from node3nb.marketplace.protocol import JobStatus, JobView
+from node3nb.marketplace.protocol import JobStatus, JobSummary, JobView
 from node3nb.marketplace.refusals import Unknown
 from node3nb.marketplace.schema import jobs
 from node3nb.marketplace.store import history
@@ -79,17 +79,18 @@ def one(connection: sa.Connection, job_id: str, caller: Caller) -> JobView:
     ).one_or_none()
     if row is None:
         raise Unknown
-    return _view(row, row.spec["job_type"]).model_copy(
-        update={
-            "output_data": row.output_data,
-            "metrics": row.metrics,
-            "history": history.of_job(connection, job_id),
-        }
+    return JobView(
+        **_told(row, row.spec["job_type"]),
+        output_data=row.output_data,
+        metrics=row.metrics,
+        history=history.of_job(connection, job_id),
     )
 
 
-def listed(connection: sa.Connection, caller: Caller, page: Page) -> dict[str, Any]:
-    """Return a page of jobs, youngest first, and the cursor of the next one."""
+def listed(
+    connection: sa.Connection, caller: Caller, page: Page
+) -> tuple[list[JobSummary], int | None]:
+    """Return a page of jobs, youngest first, and the number of its last one if more follow."""
     conditions = [visible_to(caller)]
     if page.status is not None:
         conditions.append(jobs.c.status == page.status)
@@ -99,8 +100,8 @@ def listed(connection: sa.Connection, caller: Caller, page: Page) -> dict[str, A
         sa.select(*_LISTED).where(*conditions).order_by(jobs.c.number.desc()).limit(page.limit + 1)
     ).all()
     shown = rows[: page.limit]
-    cursor = str(shown[-1].number) if len(rows) > page.limit else None
-    return {"jobs": [_summary(row) for row in shown], "cursor": cursor}
+    last = shown[-1].number if len(rows) > page.limit else None
+    return [JobSummary(**_told(row, row.job_type)) for row in shown], last
 
 
 def counts(connection: sa.Connection) -> dict[str, int]:
@@ -112,22 +113,18 @@ def counts(connection: sa.Connection) -> dict[str, int]:
     return {status: found.get(status, 0) for status in JobStatus}
 
 
-def _summary(row: sa.Row[Any]) -> dict[str, Any]:
-    return _view(row, row.job_type).model_dump(exclude={"output_data", "metrics", "history"})
-
-
-def _view(row: sa.Row[Any], job_type: str) -> JobView:
-    return JobView(
-        job_id=row.job_id,
-        status=row.status,
-        job_type=job_type,
-        reward=units(row.reward_micro),
-        attempts=row.attempts,
-        max_attempts=row.max_attempts,
-        agent_id=row.agent_id,
-        submitted_at=iso_or_none(row.submitted_at),
-        started_at=iso_or_none(row.started_at),
-        finished_at=iso_or_none(row.finished_at),
-        error_message=row.error_message,
-        error_type=row.error_type,
-    )
+def _told(row: sa.Row[Any], job_type: str) -> dict[str, Any]:
+    return {
+        "job_id": row.job_id,
+        "status": row.status,
+        "job_type": job_type,
+        "reward": units(row.reward_micro),
+        "attempts": row.attempts,
+        "max_attempts": row.max_attempts,
+        "agent_id": row.agent_id,
+        "submitted_at": iso_or_none(row.submitted_at),
+        "started_at": iso_or_none(row.started_at),
+        "finished_at": iso_or_none(row.finished_at),
+        "error_message": row.error_message,
+        "error_type": row.error_type,
+    }

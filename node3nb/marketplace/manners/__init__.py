@@ -1,0 +1,1 @@
+"""How the server treats its callers: who is let in, how much and how fast, and what is noted."""
