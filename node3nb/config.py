@@ -130,6 +130,14 @@ def marketplace_url(given: str | None) -> str:
     return given or os.environ.get("NODE3_MARKETPLACE") or DEFAULT_MARKETPLACE
 
 
+def stores() -> frozenset[str]:
+    """Return the servers of one's own network where marketplaces may keep files.
+
+    `NODE3_STORES` names them as URLs, with blanks between.
+    """
+    return frozenset(os.environ.get("NODE3_STORES", "").split())
+
+
 def engine_hints() -> EngineHints:
     """Return what the environment says of container engines."""
     home = Path.home()

@@ -285,5 +285,7 @@ class JobManager:
 
 
 def _transfer(marketplace_url: str, settings: Settings) -> Transfer:
-    policy = UrlPolicy(marketplace_url, settings.file_roots, settings.allow_private_hosts)
+    policy = UrlPolicy(
+        marketplace_url, settings.file_roots, settings.allow_private_hosts, config.stores()
+    )
     return Transfer(policy, max_bytes=settings.max_input_bytes)

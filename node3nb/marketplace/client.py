@@ -11,8 +11,8 @@ from typing import Any, TypeVar
 from pydantic import BaseModel
 
 from node3nb.errors import (
+    CallNotOffered,
     ConfigError,
-    InputError,
     JobSpecError,
     LeaseLost,
     MarketplaceBadAnswer,
@@ -20,10 +20,11 @@ from node3nb.errors import (
 )
 from node3nb.files.archives import ArchiveLimits
 from node3nb.job_checks import check_job_id
-from node3nb.marketplace import protocol
+from node3nb.marketplace import consumer_files, protocol
 from node3nb.marketplace.address import check_url
 from node3nb.marketplace.answers import NOT_OURS, raise_for_status, read_as, read_object
 from node3nb.marketplace.channel import ONCE, REPEATED, Channel
+from node3nb.marketplace.consumer_files import MIB_S, paced
 from node3nb.marketplace.deadline import Deadline
 from node3nb.secret_text import Secret
 
@@ -31,8 +32,10 @@ from node3nb.secret_text import Secret
 MAX_LOG_PIECE_BYTES = 1 << 20
 #: Bytes of a job's outputs at the most: what they may be unpacked to, and room for headers.
 MAX_OUTPUT_BYTES = ArchiveLimits().bytes + (64 << 20)
-#: Seconds one call may take, its wait on the server not counted, and one MiB of a file.
-ANSWER_S = MIB_S = 120.0
+#: Seconds one call may take, its wait on the server not counted.
+ANSWER_S = 120.0
+#: Status of the answer that names another place (RFC 9110, section 15.4.8).
+ELSEWHERE = 307
 
 _Answer = TypeVar("_Answer", bound=BaseModel)
 
@@ -188,28 +191,49 @@ class MarketplaceClient:
         self._call("POST", f"/api/jobs/{job_id}/cancel")
 
     def put_input(self, job_id: str, path: Path) -> None:
-        """Send a job's input."""
+        """Send a job's input, to the marketplace or to where it keeps files, and see it arrive.
+
+        Raises
+        ------
+        MarketplaceBadAnswer
+            The marketplace has kept other bytes.
+        """
+        where = f"/api/jobs/{job_id}/input"
         with path.open("rb") as body:
-            within_s = ANSWER_S + MIB_S * path.stat().st_size / (1 << 20)
-            self._call("PUT", f"/api/jobs/{job_id}/input", data=body, within_s=within_s)
+            sha256, size = hashlib.file_digest(body, "sha256").hexdigest(), body.tell()
+            body.seek(0)
+            sent = {"bytes": size, "sha256": sha256}
+            try:
+                permit = self._call("POST", where, json=sent)
+            except CallNotOffered:
+                headers = {protocol.SHA256_HEADER: sha256}
+                within_s = ANSWER_S + MIB_S * size / (1 << 20)
+                kept = self._call("PUT", where, data=body, headers=headers, within_s=within_s)
+            else:
+                upload = consumer_files.send(self.url, permit, body)
+                kept = self._call("POST", f"{where}/arrived", params={"upload": upload})
+        if kept.get("sha256", sha256) != sha256:
+            raise MarketplaceBadAnswer("The marketplace has kept another input; send it again.")
 
     def get_output(self, job_id: str, path: Path, most_bytes: int = MAX_OUTPUT_BYTES) -> None:
-        """Fetch a job's outputs, a `tar.gz`, into a new file.
+        """Fetch a job's outputs, a `tar.gz`, into a new file, and check their SHA-256.
 
         Raises
         ------
         InputError
-            They are more than `most_bytes`; the file holds a part of them.
+            They are more than `most_bytes`, or not what the marketplace has named; the file holds
+            a part of them.
         """
         where, deadline = f"/api/jobs/{job_id}/output", Deadline(ANSWER_S)
         with self._calls.request("GET", where, deadline, headers=self.headers) as answer:
-            raise_for_status(answer, {})
-            with path.open("xb") as file:
-                for chunk in answer.iter_content(1 << 20):
-                    deadline.extend(MIB_S)
-                    if file.tell() + len(chunk) > most_bytes:
-                        raise InputError(_TOO_MUCH.format(most_bytes))
-                    file.write(chunk)
+            sha256 = answer.headers.get(protocol.SHA256_HEADER, "")
+            elsewhere = answer.status_code == ELSEWHERE
+            if not elsewhere:
+                raise_for_status(answer, {})
+                consumer_files.save(paced(answer, deadline), path, sha256, most_bytes)
+        if elsewhere:
+            place = consumer_files.Elsewhere(self.url, where, self.headers)
+            place.fetch(path, sha256, most_bytes)
 
     def log(self, job_id: str, offset: int = 0) -> bytes:
         """Return what a running job's provider has told of its log, from an offset on.
@@ -264,7 +288,6 @@ class MarketplaceClient:
             return read_object(answer)
 
 
-_TOO_MUCH = "outputs: the marketplace sends more than {} bytes; have the job leave less."
 _NO_ID = "The marketplace gave the job a name that is no id of a job; check its URL."
 #: A base marketplace answers 404 or 405 to a call that is ours.
 _GONE = {**NOT_OURS, 405: LeaseLost}

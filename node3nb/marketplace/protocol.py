@@ -222,8 +222,8 @@ class UploadPermit(Heard):
     upload_url: str = Field(repr=False)
     #: Headers that have to be sent with it, as they stand.
     headers: dict[str, str]
-    #: What is called with POST, without a body, when it has been sent; answers `StoredArtifact`.
-    done_url: str = Field(repr=False)
+    #: What it is called: `POST …/arrived?upload=` with it, when the file has been sent.
+    upload: str
 
 
 class StoredArtifact(Heard):

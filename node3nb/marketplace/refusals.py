@@ -63,7 +63,7 @@ class Unknown(Refusal):
 class NotOffered(Refusal):
     """This marketplace keeps files itself; send yours to it with PUT."""
 
-    status = 404
+    status = 405
 
 
 class Superseded(Refusal):

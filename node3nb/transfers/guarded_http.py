@@ -29,7 +29,11 @@ _DRAINED_BYTES = 1 << 16
 #: Seconds between two looks for a cancellation.
 _WATCH_S = 0.1
 
-_FOLLOWED = {"GET": {301, 302, 303, 307, 308}, "PUT": {301, 302, 307, 308}}
+_FOLLOWED: Mapping[str, frozenset[int]] = {
+    "GET": frozenset({301, 302, 303, 307, 308}),
+    "PUT": frozenset({301, 302, 307, 308}),
+    "POST": frozenset(),
+}
 
 
 class GuardedSession(requests.Session):

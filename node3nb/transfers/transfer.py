@@ -5,9 +5,11 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import io
+import os
 import re
 import threading
 from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from urllib.parse import unquote, urlsplit
 
@@ -17,15 +19,14 @@ from node3nb.files.removal import remove_tree
 from node3nb.files.workspace import Workspace
 from node3nb.jobs import GIB, JobSpec
 from node3nb.transfers.download import Download, PartFile
-from node3nb.transfers.guarded_http import GuardedSession, drain
+from node3nb.transfers.guarded_http import GuardedSession
 from node3nb.transfers.local_files import read_file, write_file
-from node3nb.transfers.retries import Retries, RetryPolicy, TransferBroken, retry_after_s
+from node3nb.transfers.retries import Retries, RetryPolicy, TransferBroken
+from node3nb.transfers.upload import Parcel, UploadRefused, Uploads
 from node3nb.transfers.url_policy import UrlPolicy, UrlRefused, is_file, shown
 
 __all__ = ["Transfer", "UploadRefused", "file_name", "sha256_of"]
 
-#: Header that carries the SHA-256 of what is sent, in hex.
-SHA256_HEADER = "X-Content-SHA256"
 #: Names of files that are unpacked into the input directory.
 ARCHIVE_SUFFIXES = (".tar", ".tar.gz", ".tgz", ".zip")
 #: Name of a file whose URL gives none.
@@ -33,11 +34,16 @@ FALLBACK_NAME = "input"
 
 _UNSAFE = re.compile(r"[^A-Za-z0-9_.+@=-]+")
 _MAX_NAME_CHARS = 128
-_RETRIED = {408, 425, 429}
 
 
-class UploadRefused(UploadError):
-    """The output URL does not take the outputs, now or later; give the job another one."""
+@dataclass(frozen=True, slots=True)
+class _Connections:
+    """What each thread has of its own."""
+
+    #: Its connections.
+    session: GuardedSession
+    #: What sends files over them.
+    uploads: Uploads
 
 
 class Transfer:
@@ -169,15 +175,19 @@ class Transfer:
             if is_file(url):
                 write_file(file, self._policy.file_place(url), retries)
                 return
-            public = {SHA256_HEADER: sha256 or sha256_of(file)}
-            with self._session().interruptible(retries):
-                self._put(url, file, public, headers or {}, retries)
+            size = file.seek(0, os.SEEK_END)
+            file.seek(0)
+            parcel = Parcel(file, size, sha256 or sha256_of(file), headers or {})
+            connections = self._connections()
+            with connections.session.interruptible(retries):
+                connections.uploads.send(parcel, url, retries)
 
-    def _session(self) -> GuardedSession:
-        session: GuardedSession | None = getattr(self._local, "session", None)
-        if session is None:
-            session = self._local.session = GuardedSession(self._policy, self._headers)
-        return session
+    def _connections(self) -> _Connections:
+        mine: _Connections | None = getattr(self._local, "connections", None)
+        if mine is None:
+            session = GuardedSession(self._policy, self._headers)
+            mine = self._local.connections = _Connections(session, Uploads(session, self._policy))
+        return mine
 
     def _fill(self, part: PartFile, url: str, cancelled: threading.Event) -> None:
         retries = Retries(self._retries, cancelled)
@@ -185,7 +195,7 @@ class Transfer:
         if is_file(url):
             read_file(self._policy.file_place(url), part, retries)
             return
-        session = self._session()
+        session = self._connections().session
         with session.interruptible(retries):
             Download(session, url, part, retries).run()
 
@@ -195,41 +205,6 @@ class Transfer:
             return
         fetched.chmod(0o644)
         fetched.replace(into / fetched.name)
-
-    def _put(
-        self,
-        url: str,
-        file: io.BufferedReader,
-        public: Mapping[str, str],
-        private: Mapping[str, str],
-        retries: Retries,
-    ) -> None:
-        while True:
-            try:
-                self._put_once(url, file, public, private)
-            except TransferBroken as broken:
-                retries.failed(broken)
-            else:
-                return
-
-    def _put_once(
-        self,
-        url: str,
-        file: io.BufferedReader,
-        public: Mapping[str, str],
-        private: Mapping[str, str],
-    ) -> None:
-        response = self._session().open("PUT", url, public, private_headers=private, data=file)
-        drain(response)
-        status = response.status_code
-        if status in _RETRIED or status >= 500:
-            wait_s = retry_after_s(response.headers.get("Retry-After"))
-            raise TransferBroken(f"it answered {status}", wait_s)
-        if not 200 <= status < 300:
-            raise UploadRefused(
-                f"output_url: {shown(url)} answered {status} and does not take the outputs; "
-                "check that it accepts PUT and still gives access."
-            )
 
 
 def file_name(url: str) -> str:

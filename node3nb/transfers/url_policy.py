@@ -57,6 +57,9 @@ class UrlPolicy:
     file_roots: tuple[Path, ...] = ()
     #: Whether hosts of the owner's own network may be reached.
     allow_private_hosts: bool = False
+    #: Servers of the owner's own network that may be reached all the same: where a marketplace
+    #: that the owner trusts keeps its files.
+    stores: frozenset[str] = frozenset()
 
     def check(self, url: str) -> Origin:
         """Return the origin of an http(s) URL that does not itself name a forbidden address.
@@ -89,12 +92,14 @@ class UrlPolicy:
             return
         raise UrlRefused(
             f"{printable(origin.host)} is on this machine or a private network, where jobs may "
-            "not reach; use a public URL, or allow private hosts if you trust every submitter."
+            "not reach; use a public URL, name it in NODE3_STORES if your marketplace keeps its "
+            "files there, or allow private hosts if you trust every submitter."
         )
 
     def trusts(self, origin: Origin) -> bool:
         """Whether the owner has opened private addresses to this origin."""
-        return self.allow_private_hosts or self._is_marketplace(origin)
+        known = self._is_marketplace(origin) or origin in map(origin_of, self.stores)
+        return self.allow_private_hosts or known
 
     def is_marketplace(self, url: str) -> bool:
         """Whether the URL is of the marketplace's own origin, so that it may see our key."""

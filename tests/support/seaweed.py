@@ -20,7 +20,7 @@ from pathlib import Path
 from typing import Any
 
 import botocore.session
-from support import needs
+from support import needs, relay
 
 #: Seconds it gets to answer: far beyond what it takes, on the slowest machine.
 START_S = 90.0
@@ -149,3 +149,10 @@ def _free_ports(count: int) -> list[int]:
     with contextlib.ExitStack() as held:
         bound = [held.enter_context(socket.create_server(("127.0.0.1", 0))) for _ in range(count)]
         return [each.getsockname()[1] for each in bound]
+
+
+@contextlib.contextmanager
+def careless(store: Seaweed) -> Iterator[str]:
+    """Stand before a store and say that bytes with a wrong SHA-256 were taken."""
+    with relay.running(store.url, lambda status: 200 if status == 400 else status) as front:
+        yield front.url

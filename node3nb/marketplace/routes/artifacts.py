@@ -66,11 +66,11 @@ async def put_input(
 
 @router.post("/input", responses=_ONES)
 async def permit_input(
-    market: Market, submitter: Submitter, job_id: JobId, asked: UploadAsked, request: Request
+    market: Market, submitter: Submitter, job_id: JobId, asked: UploadAsked
 ) -> UploadPermit:
     """Say where the input of a job that waits for it is sent, past the server."""
     await _announced_input(market, submitter, job_id, asked.sha256)
-    return await _permit(market, Slot(job_id, ArtifactKind.INPUT), asked, request)
+    return await _permit(market, Slot(job_id, ArtifactKind.INPUT), asked)
 
 
 @router.post("/input/arrived", responses=_ONES)
@@ -152,7 +152,6 @@ async def permit_output(
     market: Market,
     job_id: JobId,
     asked: UploadAsked,
-    request: Request,
     *,
     caller: Known,
     token: Token = None,
@@ -161,7 +160,7 @@ async def permit_output(
     """Say where the agent which holds the job sends its outputs, past the server."""
     attempt = await _sender(market, job_id, caller, token, lease_id)
     slot = Slot(job_id, ArtifactKind.OUTPUT, attempt.acceptance)
-    return await _permit(market, slot, asked, request)
+    return await _permit(market, slot, asked)
 
 
 @router.post("/output/arrived", responses=_ONES)
@@ -200,19 +199,12 @@ async def get_output(market: Market, submitter: Submitter, job_id: JobId) -> Res
     return await market.artifacts.answer(file)
 
 
-async def _permit(
-    market: Marketplace, slot: Slot, asked: UploadAsked, request: Request
-) -> UploadPermit:
+async def _permit(market: Marketplace, slot: Slot, asked: UploadAsked) -> UploadPermit:
     permitted = await market.artifacts.permit(slot, asked)
     if permitted is None:
         raise NotOffered
     name, permit = permitted
-    done = request.url.replace(path=f"{request.url.path}/arrived")
-    return UploadPermit(
-        upload_url=permit.url,
-        headers=dict(permit.headers),
-        done_url=str(done.include_query_params(upload=name)),
-    )
+    return UploadPermit(upload_url=permit.url, headers=dict(permit.headers), upload=name)
 
 
 async def _stored(market: Marketplace, job_id: str, kept: Kept) -> StoredArtifact:
