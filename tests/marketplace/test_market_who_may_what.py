@@ -60,7 +60,7 @@ SUBMITTERS = "consumer, other consumer, admin"
 #: What is not one's own is as if it were not there.
 NOT_MINE = (("other consumer", 404),)
 #: Whoever may hears that this marketplace keeps files itself.
-NOT_PAST = tuple((kind, 404) for kind in SUBMITTERS.split(", "))
+NOT_PAST = (*NOT_MINE, ("consumer", 405), ("admin", 405))
 #: Whoever may hears that no such file has arrived.
 NOT_ARRIVED = (*NOT_MINE, ("consumer", 409), ("admin", 409))
 FILE = {"bytes": 1, "sha256": "0" * 64}
@@ -95,7 +95,7 @@ CALLS = [
     Call("POST", "/api/jobs/{pending_id}/input", "", FILE, but=NOT_PAST),
     Call("POST", "/api/jobs/{pending_id}/input/arrived?upload={upload}", "", but=NOT_ARRIVED),
     Call("PUT", "/api/jobs/{job_id}/output", "agent", data=b"x"),
-    Call("POST", "/api/jobs/{job_id}/output", "", FILE, but=(("agent", 404),)),
+    Call("POST", "/api/jobs/{job_id}/output", "", FILE, but=(("agent", 405),)),
     Call("POST", "/api/jobs/{job_id}/output/arrived?upload={upload}", "", but=(("agent", 409),)),
     Call("GET", "/api/jobs/{job_id}/output", "consumer, admin", but=NOT_MINE),
     Call("PATCH", "/api/jobs/{job_id}/log", "agent", data=b"x"),

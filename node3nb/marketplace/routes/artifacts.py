@@ -38,6 +38,10 @@ router = APIRouter(prefix="/api/jobs/{job_id}")
 
 #: Refusals of a call about the files of one job.
 _ONES = answers(401, 403, 404, 409)
+#: Refusals of a call that sends a file, and of one that asks where it is sent.
+_SENT, _ASKED = _ONES | answers(507), _ONES | answers(405, 507)
+#: What a call that fetches a file answers where files are kept in a bucket.
+_FETCHED = _ONES | {307: {"description": "The file is at `Location`, for some minutes."}}
 
 Sha256 = Annotated[
     str | None, Header(alias=SHA256_HEADER, pattern="^[0-9a-fA-F]{64}$", max_length=64)
@@ -46,7 +50,7 @@ UploadName = Annotated[str, Query(pattern="^[0-9a-f]{2}/[0-9a-f]{38}$")]
 Length = Annotated[int | None, Header(alias="Content-Length", ge=0)]
 
 
-@router.put("/input", responses=_ONES)
+@router.put("/input", responses=_SENT)
 async def put_input(
     market: Market,
     submitter: Submitter,
@@ -64,7 +68,7 @@ async def put_input(
     return await _stored(market, job_id, kept)
 
 
-@router.post("/input", responses=_ONES)
+@router.post("/input", responses=_ASKED)
 async def permit_input(
     market: Market, submitter: Submitter, job_id: JobId, asked: UploadAsked
 ) -> UploadPermit:
@@ -95,8 +99,8 @@ async def _announced_input(
     return sha256 or announced
 
 
-@router.get("/input", responses=_ONES)
-@router.get("/input/{name}", responses=_ONES)
+@router.get("/input", responses=_FETCHED)
+@router.get("/input/{name}", responses=_FETCHED)
 async def get_input(
     market: Market,
     job_id: JobId,
@@ -127,7 +131,7 @@ async def _fetcher(
     return attempt
 
 
-@router.put("/output", responses=_ONES)
+@router.put("/output", responses=_SENT)
 async def put_output(
     market: Market,
     job_id: JobId,
@@ -147,7 +151,7 @@ async def put_output(
     return await _stored(market, job_id, kept)
 
 
-@router.post("/output", responses=_ONES)
+@router.post("/output", responses=_ASKED)
 async def permit_output(
     market: Market,
     job_id: JobId,
@@ -191,7 +195,7 @@ async def _sender(
     return await market.write(files.sending, job_id, caller.owner, lease_id)
 
 
-@router.get("/output", responses=_ONES)
+@router.get("/output", responses=_FETCHED)
 async def get_output(market: Market, submitter: Submitter, job_id: JobId) -> Response:
     """Send the outputs to the job's submitter."""
     await market.read(views.require_visible, job_id, submitter)
