@@ -138,6 +138,11 @@ def stores() -> frozenset[str]:
     return frozenset(os.environ.get("NODE3_STORES", "").split())
 
 
+def database_url(given: str | None) -> str | None:
+    """Return the marketplace's database: the one named or `NODE3_DB`; None leaves it the choice."""
+    return given or os.environ.get("NODE3_DB") or None
+
+
 def engine_hints() -> EngineHints:
     """Return what the environment says of container engines."""
     home = Path.home()

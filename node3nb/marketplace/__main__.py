@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 
 from node3nb.marketplace import process
-from node3nb.marketplace.server import serve
+from node3nb.marketplace.server import serve, serve_as_worker
 
 
 def main() -> None:
@@ -16,10 +16,15 @@ def main() -> None:
     parser.add_argument("--data", default="node3nb-marketplace")
     parser.add_argument("--db", default=None)
     parser.add_argument("--with-parent", action="store_true", help="end when standard input does")
+    parser.add_argument("--workers", type=int, default=1)
+    parser.add_argument("--worker", type=int, metavar="DESCRIPTOR", help=argparse.SUPPRESS)
     args = parser.parse_args()
+    if args.worker is not None:
+        serve_as_worker(args.worker)
+        return
     if args.with_parent:
         process.end_with_stdin()
-    serve(args.host, args.port, args.data, args.db)
+    serve(args.host, args.port, args.data, args.db, args.workers)
 
 
 if __name__ == "__main__":

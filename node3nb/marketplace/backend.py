@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from collections.abc import AsyncIterator
 from typing import ClassVar
 
 import sqlalchemy as sa
@@ -51,6 +52,14 @@ class Backend(ABC):
         """Close its connections."""
         self.writer.dispose()
         self.reader.dispose()
+
+    def ring(self, connection: sa.Connection, ringer: str) -> None:
+        """Tell the other processes that jobs wait, once this transaction is committed."""
+        raise NotImplementedError
+
+    def rings(self) -> AsyncIterator[str]:
+        """Yield who tells that jobs wait, until the connection is lost."""
+        raise NotImplementedError
 
     @abstractmethod
     def _migrate(self) -> None: ...

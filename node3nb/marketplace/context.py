@@ -14,6 +14,7 @@ import sqlalchemy as sa
 from node3nb.marketplace import keys
 from node3nb.marketplace.artifacts.keeper import Artifacts
 from node3nb.marketplace.artifacts.places import open_store
+from node3nb.marketplace.bell import Bell
 from node3nb.marketplace.clock import Clock, iso
 from node3nb.marketplace.database import Database
 from node3nb.marketplace.keys import Caller, Role
@@ -32,6 +33,8 @@ from node3nb.marketplace.waiting import WaitingRoom
 P = ParamSpec("P")
 T = TypeVar("T")
 
+#: Kinds of agents that are looked for at once in what other processes free, and jobs.
+LOOK_FOR, LOOK_AT = 64, 256
 #: How often revocations that another process made are looked for, in seconds.
 HEED_S = 0.5
 #: How far back they are looked for, in seconds.
@@ -63,6 +66,7 @@ class Marketplace:
         self.artifacts = Artifacts(store, self, clock, settings)
         self.logs = Logs(settings.data_dir / "logs", settings.max_log_bytes)
         self._database = Database(settings.database_url)
+        self._bell = Bell(self._database, self._look_around)
         self.keyring = Keyring(settings.data_dir, self._look_up)
         self.meters = Meters()
         self.pulse = Pulse(self._database)
@@ -94,7 +98,8 @@ class Marketplace:
             work = self._sweep(), self._tidy(), self._watch_keys()
             chores = [asyncio.create_task(chore) for chore in work]
             try:
-                yield
+                async with self._bell.hung():
+                    yield
             finally:
                 self.room.close()
                 for chore in chores:
@@ -137,8 +142,8 @@ class Marketplace:
     def announce(self, *freed: Freed | None) -> None:
         """Wake an agent for every job that has become available."""
         for job in freed:
-            if job is not None:
-                self.room.announce(job)
+            if job is not None and not self.room.announce(job):
+                self._bell.ring()
 
     async def queued(self, has: Resources, limit: int) -> list[Queued]:
         """Return the first jobs an agent can run, after what silent agents held is queued again."""
@@ -152,6 +157,15 @@ class Marketplace:
     async def expire(self) -> None:
         """Queue again what silent agents held."""
         self.announce(*await self.write(leases.expire, self.now()))
+
+    async def _look_around(self) -> bool:
+        """Wake those who wait here for what others have freed; tell whether there may be more."""
+        offers = self.room.offers(LOOK_FOR)
+        if not offers:
+            return False
+        jobs = await self.read(queue.waiting_for, offers, LOOK_AT + len(self.room.held_back))
+        fresh = [job for job in jobs if job.job_id not in self.room.held_back]
+        return sum(map(self.room.announce, fresh)) >= LOOK_AT
 
     async def _sweep(self) -> None:
         while True:

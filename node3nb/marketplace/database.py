@@ -10,7 +10,7 @@ from __future__ import annotations
 import contextlib
 import queue
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
 from functools import partial
@@ -175,6 +175,19 @@ class Database:
         return self._readers.submit(
             self._transact, self._backend.reader, lambda c: operation(c, *args, **kwargs)
         )
+
+    @property
+    def shared(self) -> bool:
+        """Whether other processes may use it too."""
+        return self._backend.shared
+
+    def ring(self, ringer: str) -> Future[None]:
+        """Tell the other processes that jobs wait."""
+        return self.write(self._backend.ring, ringer)
+
+    def rings(self) -> AsyncIterator[str]:
+        """Yield who tells that jobs wait, until the connection is lost."""
+        return self._backend.rings()
 
     def _write_all(self) -> None:
         while batch := self._next_batch():

@@ -7,6 +7,7 @@ it, it holds (`attempts.hold`) or finds with SKIP LOCKED.
 from __future__ import annotations
 
 import importlib.util
+from collections.abc import AsyncIterator
 
 import sqlalchemy as sa
 from sqlalchemy.engine import URL
@@ -26,6 +27,9 @@ _CONNECTION = {
 }
 #: Names the advisory lock under which one process migrates at a time: "node3nb" in bytes.
 _MIGRATION_LOCK = int.from_bytes(b"node3nb")
+#: Where processes tell each other of jobs (https://www.postgresql.org/docs/15/sql-notify.html).
+_CHANNEL = "node3nb_jobs"
+_NOTIFY = sa.select(sa.func.pg_notify(_CHANNEL, sa.bindparam("ringer")))
 #: SQLSTATEs of operations that were in each other's way: serialization_failure,
 #: deadlock_detected, unique_violation (the same name was given a moment before).
 _PASSING = ("40001", "40P01", "23505")
@@ -53,6 +57,7 @@ class PostgreSQL(Backend):
             raise ConfigError(f"db: {url.drivername} is not supported; {USE}.")
         if importlib.util.find_spec("psycopg") is None:
             raise ConfigError("db: PostgreSQL needs psycopg; run: pip install 'node3nb[postgres]'")
+        self._url = url
         self.writer = _engine(url, self.writers)
         self.reader = _engine(url, READERS).execution_options(isolation_level="AUTOCOMMIT")
 
@@ -70,12 +75,33 @@ class PostgreSQL(Backend):
         """Whether the connection is lost, or the server is stopping, starting or out of room."""
         return isinstance(error, (OperationalError, InterfaceError))
 
+    def ring(self, connection: sa.Connection, ringer: str) -> None:
+        """Tell the other processes that jobs wait, once this transaction is committed."""
+        connection.execute(_NOTIFY, {"ringer": ringer})
+
+    async def rings(self) -> AsyncIterator[str]:
+        """Yield who tells that jobs wait, until the connection is lost."""
+        import psycopg  # noqa: PLC0415 - an extra of the package
+
+        _, named = self.writer.dialect.create_connect_args(self._url)
+        where = psycopg.conninfo.make_conninfo("", **_settings(self._url), **named)
+        try:
+            async with await psycopg.AsyncConnection.connect(where, autocommit=True) as connection:
+                await connection.execute(f"LISTEN {_CHANNEL}")
+                async for ring in connection.notifies():
+                    yield ring.payload
+        except psycopg.Error:
+            return
+
+
+def _settings(url: URL) -> dict[str, str]:
+    return {name: value for name, value in _CONNECTION.items() if name not in url.query}
+
 
 def _engine(url: URL, connections: int) -> sa.Engine:
-    settings = {name: value for name, value in _CONNECTION.items() if name not in url.query}
     engine = sa.create_engine(
         url,
-        connect_args=settings,
+        connect_args=_settings(url),
         hide_parameters=True,
         max_overflow=0,
         pool_size=connections,

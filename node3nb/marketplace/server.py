@@ -9,13 +9,16 @@ import socket
 import sys
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import uvicorn
+from fastapi import FastAPI
 
+from node3nb import config
 from node3nb.errors import ConfigError
-from node3nb.marketplace import durable
+from node3nb.marketplace import database, durable, process
+from node3nb.marketplace import workers as multiple
 from node3nb.marketplace.app import create_app
 from node3nb.marketplace.clock import Clock
 from node3nb.marketplace.context import Marketplace
@@ -42,6 +45,7 @@ def serve(
     port: int = 8000,
     data_dir: str | Path = "node3nb-marketplace",
     db_url: str | None = None,
+    workers: int = 1,
 ) -> None:
     """Run a marketplace until SIGINT or SIGTERM.
 
@@ -57,7 +61,10 @@ def serve(
     data_dir
         Where it keeps everything; made when it is not there.
     db_url
-        SQLAlchemy URL of its database; None is a SQLite file in `data_dir`.
+        SQLAlchemy URL of its database; None is the one that `NODE3_DB` names, or a SQLite file
+        in `data_dir`.
+    workers
+        Processes that serve; more than one need PostgreSQL.
 
     Raises
     ------
@@ -65,11 +72,37 @@ def serve(
         The address is taken, or the data directory or the database can't be used.
     """
     os.umask(0o077)  # what a marketplace keeps is for nobody else on the machine
+    settings = Settings(Path(data_dir).absolute(), config.database_url(db_url))
+    if workers > 1 and not database.backend_of(settings.database_url).shared:
+        raise ConfigError(
+            "workers: SQLite is for one process; name a PostgreSQL database with --db, or "
+            "leave --workers out."
+        )
     with _bound(host, port) as listener:
-        settings = Settings(Path(data_dir).absolute(), db_url)
-        server = _Server(settings, time.time, listener, announce=True)
-        with contextlib.suppress(KeyboardInterrupt):
-            server.run([listener])
+        sign = _Sign(_url(listener), settings.data_dir)
+        app = create_app(settings)
+        database.prepare(settings.database_url)
+        try:
+            if workers > 1:
+                multiple.run(listener, settings, workers, sign.put_up)
+            else:
+                _run(_Server(app, sign.put_up, sign.take_down), listener)
+        finally:
+            sign.take_down()
+
+
+def serve_as_worker(descriptor: int) -> None:
+    """Serve on a socket that another process listens on, with the settings it tells."""
+    os.umask(0o077)
+    settings = multiple.told()
+    process.end_with_stdin()
+    with socket.socket(fileno=descriptor) as listener:
+        _run(_Server(create_app(settings), lambda: print("ready", flush=True)), listener)  # noqa: T201 - told to that process
+
+
+def _run(server: _Server, listener: socket.socket) -> None:
+    with contextlib.suppress(KeyboardInterrupt):
+        server.run([listener])
 
 
 @contextlib.contextmanager
@@ -89,30 +122,60 @@ def running(settings: Settings, clock: Clock = time.time) -> Iterator[str]:
         Its URL.
     """
     with _bound("127.0.0.1", 0) as listener:
-        server = _Server(settings, clock, listener)
+        ready = threading.Event()
+        server = _Server(create_app(settings, clock), ready.set)
         thread = threading.Thread(target=server.run, args=([listener],), name="node3nb-marketplace")
         thread.start()
         try:
-            server.ready.wait()
-            yield server.url
+            ready.wait()
+            yield _url(listener)
         finally:
             server.should_exit = True
             thread.join()
 
 
+class _Sign:
+    """Tells people and programs where a marketplace listens.
+
+    Parameters
+    ----------
+    url
+        Where that is.
+    data_dir
+        Where it keeps everything.
+    """
+
+    def __init__(self, url: str, data_dir: Path) -> None:
+        self._url = url
+        self._keys_file = data_dir / KEYS_FILE
+        self._server_file = data_dir / SERVER_FILE
+
+    def put_up(self) -> None:
+        """Write it down and say it."""
+        durable.write(
+            self._server_file, json.dumps({"url": self._url, "pid": os.getpid()}).encode()
+        )
+        sys.stdout.write(f"node3nb marketplace ready on {self._url}\n")
+        sys.stdout.write(f"To submit jobs to it: --keys {self._keys_file}\n")
+        sys.stdout.flush()
+
+    def take_down(self) -> None:
+        """Take back what was written."""
+        self._server_file.unlink(missing_ok=True)
+
+
 class _Server(uvicorn.Server):
-    """uvicorn that tells where it listens, and sends waiting agents home before it stops."""
+    """uvicorn that tells when it listens, and sends waiting agents home before it stops."""
 
     def __init__(
-        self, settings: Settings, clock: Clock, listener: socket.socket, *, announce: bool = False
+        self,
+        app: FastAPI,
+        started: Callable[[], object],
+        stopping: Callable[[], object] = lambda: None,
     ) -> None:
-        app = create_app(settings, clock)
         self._market: Marketplace = app.state.market
-        self._announce = announce
-        self._keys_file = settings.data_dir / KEYS_FILE
-        self._server_file = settings.data_dir / SERVER_FILE
-        self.url = _url(listener)
-        self.ready = threading.Event()
+        self._started = started
+        self._stopping = stopping
         super().__init__(
             uvicorn.Config(
                 app,
@@ -130,16 +193,10 @@ class _Server(uvicorn.Server):
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         await super().startup(sockets)
-        content = {"url": self.url, "pid": os.getpid()}
-        durable.write(self._server_file, json.dumps(content).encode())
-        if self._announce:
-            sys.stdout.write(f"node3nb marketplace ready on {self.url}\n")
-            sys.stdout.write(f"To submit jobs to it: --keys {self._keys_file}\n")
-            sys.stdout.flush()
-        self.ready.set()
+        self._started()
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
-        self._server_file.unlink(missing_ok=True)
+        self._stopping()
         self._market.room.close()
         await super().shutdown(sockets)
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import enum
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 GIB = 1 << 30
@@ -28,7 +28,7 @@ class Settings:
     #: Directory of everything it keeps; made with mode 0700.
     data_dir: Path
     #: SQLAlchemy URL of its database; None is a SQLite file in the data directory.
-    db_url: str | None = None
+    db_url: str | None = field(default=None, repr=False)
     #: How long a lease lasts without a heartbeat, in seconds; 60 s of silence must be borne.
     lease_s: float = 90.0
     #: How often leases that ran out are looked for, in seconds; a poll looks as well.

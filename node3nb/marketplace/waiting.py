@@ -88,13 +88,19 @@ class WaitingRoom:
         if self._closed:
             waiter.leave()
 
-    def announce(self, job: Freed) -> None:
-        """Wake the first agent that can run a job; it leaves the row."""
+    def offers(self, most: int) -> list[Resources]:
+        """Return what those who wait have, each once; those who have waited longest first."""
+        distinct = dict.fromkeys(waiter.has for waiter in self._waiters)
+        return list(distinct)[:most]
+
+    def announce(self, job: Freed) -> bool:
+        """Wake the first agent that can run a job; it leaves the row.  False when none waits."""
         for waiter in self._waiters:
             if waiter.has.cover(job.needs):
                 del self._waiters[waiter]
                 waiter.tell(job)
-                return
+                return True
+        return False
 
     def hold_back(self, job: Freed) -> None:
         """Keep an offered job from others for a moment, then announce it again."""

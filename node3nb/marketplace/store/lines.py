@@ -7,6 +7,7 @@ what a look costs grows with how many different shapes wait, not with how many j
 from __future__ import annotations
 
 import heapq
+from collections.abc import Sequence
 
 import sqlalchemy as sa
 
@@ -45,9 +46,9 @@ def _heads() -> sa.Select[tuple[int, str, float]]:
 _HEADS = _heads()
 
 
-def first(connection: sa.Connection, has: Resources, limit: int) -> list[int]:
-    """Return the numbers of the first jobs that an agent can do, at most `limit`."""
-    shapes = _within_reach(connection, has, min(limit, MOST_LINES))
+def first(connection: sa.Connection, offers: Sequence[Resources], limit: int) -> list[int]:
+    """Return the numbers of the first jobs that any of some agents can do, at most `limit`."""
+    shapes = _within_reach(connection, offers, min(limit, MOST_LINES))
     if not shapes:
         return []
     lines = [
@@ -63,9 +64,13 @@ def first(connection: sa.Connection, has: Resources, limit: int) -> list[int]:
     return list(connection.execute(query.limit(limit)).scalars())
 
 
-def _within_reach(connection: sa.Connection, has: Resources, most: int) -> list[str]:
-    """Return the shapes an agent covers whose heads come first."""
+def _within_reach(connection: sa.Connection, offers: Sequence[Resources], most: int) -> list[str]:
+    """Return the shapes that an agent covers whose heads come first."""
     heads = connection.execute(_HEADS).all()
-    covered = (head for head in heads if has.cover(of_shape(head.shape)))
+    covered = (head for head in heads if _covered(of_shape(head.shape), offers))
     best = heapq.nsmallest(most, covered, key=lambda head: (head.precedence, head.number))
     return [head.shape for head in best]
+
+
+def _covered(needs: Resources, offers: Sequence[Resources]) -> bool:
+    return any(has.cover(needs) for has in offers)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import uuid
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -27,6 +27,7 @@ _SUBMITTED_BEFORE = sa.select(jobs.c.job_id, jobs.c.status, jobs.c.spec).where(
     jobs.c.idempotency_key == sa.bindparam("idempotency_key"),
 )
 _INPUT = sa.and_(artifacts.c.job_id == jobs.c.job_id, artifacts.c.kind == "input")
+_NAMED = sa.select(jobs.c.job_id, jobs.c.shape)
 _OFFERED = sa.select(jobs, artifacts.c.sha256.label("input_sha256")).outerjoin(artifacts, _INPUT)
 
 
@@ -125,7 +126,7 @@ def _submitted_before(
 
 def available(connection: sa.Connection, has: Resources, limit: int) -> list[Queued]:
     """Return the first jobs of the queue that an agent can run."""
-    numbers = lines.first(connection, has, limit)
+    numbers = lines.first(connection, [has], limit)
     rows = connection.execute(
         _OFFERED.where(jobs.c.number.in_(numbers)).order_by(jobs.c.precedence, jobs.c.number)
     )
@@ -133,6 +134,15 @@ def available(connection: sa.Connection, has: Resources, limit: int) -> list[Que
         Queued(row.job_id, of_shape(row.shape), row.spec, row.acceptances, row.input_sha256)
         for row in rows
     ]
+
+
+def waiting_for(connection: sa.Connection, offers: Sequence[Resources], limit: int) -> list[Freed]:
+    """Return the first jobs of the queue that any of some agents can run."""
+    numbers = lines.first(connection, offers, limit)
+    rows = connection.execute(
+        _NAMED.where(jobs.c.number.in_(numbers)).order_by(jobs.c.precedence, jobs.c.number)
+    )
+    return [Freed(row.job_id, of_shape(row.shape)) for row in rows]
 
 
 def make_available(connection: sa.Connection, job_id: str) -> Freed | None:
