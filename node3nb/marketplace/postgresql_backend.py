@@ -7,6 +7,7 @@ it, it holds (`attempts.hold`) or finds with SKIP LOCKED.
 from __future__ import annotations
 
 import importlib.util
+import logging
 from collections.abc import AsyncIterator
 
 import sqlalchemy as sa
@@ -16,6 +17,8 @@ from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError
 from node3nb.errors import ConfigError
 from node3nb.marketplace import migration
 from node3nb.marketplace.backend import READERS, USE, Backend
+
+_log = logging.getLogger(__name__)
 
 #: Settings of libpq that a URL may override.  A server gets 5 s to take a connection, a
 #: statement 60 s, and sent bytes 10 s to be acknowledged, so that a dead network is noticed.
@@ -83,15 +86,15 @@ class PostgreSQL(Backend):
         """Yield who tells that jobs wait, until the connection is lost."""
         import psycopg  # noqa: PLC0415 - an extra of the package
 
-        _, named = self.writer.dialect.create_connect_args(self._url)
-        where = psycopg.conninfo.make_conninfo("", **_settings(self._url), **named)
+        uri = self._url.set(drivername="postgresql").render_as_string(hide_password=False)
+        where = psycopg.conninfo.make_conninfo(uri, **_settings(self._url))
         try:
             async with await psycopg.AsyncConnection.connect(where, autocommit=True) as connection:
                 await connection.execute(f"LISTEN {_CHANNEL}")
                 async for ring in connection.notifies():
                     yield ring.payload
-        except psycopg.Error:
-            return
+        except psycopg.Error as error:
+            _log.info("Other processes are not heard: %s.", type(error).__name__)
 
 
 def _settings(url: URL) -> dict[str, str]:

@@ -71,8 +71,9 @@ class Worker:
 
 
 def told() -> Settings:
-    """Return the settings a worker is told on its standard input."""
-    return _SETTINGS.validate_json(sys.stdin.buffer.raw.readline())
+    """Return the settings a worker is told on its standard input; nothing after them is read."""
+    with open(0, "rb", buffering=0, closefd=False) as pipe:
+        return _SETTINGS.validate_json(pipe.readline())
 
 
 def run(
