@@ -200,16 +200,16 @@ def test_a_lost_database_is_told_and_found_again(tmp_path: Path) -> None:
             job_id, agent = market.consumer.submit(), market.agent()
             for how in (signal.SIGQUIT, signal.SIGINT):
                 server.stop(how)
+                eventually(lambda: market.nobody.get("/health").status_code == 503)
                 for answer in (
-                    market.nobody.get("/health"),
                     market.consumer.post("/api/jobs", {"command": ["true"]}),
                     agent.accept(job_id),
                 ):
                     assert refusal(answer)[0] == 503
                     assert int(answer.headers["Retry-After"]) > 0
                 server.start()
-                assert market.nobody.get("/health").status_code == 200
                 assert market.consumer.status(job_id) == "available"
+                assert market.nobody.get("/health").status_code == 200
             with ThreadPoolExecutor(1) as pool:
                 woken = pool.submit(agent.offered, wait_s=20, free_slots=1, gpu_memory=1)
                 assert woken.result(CALL_S) == [job_id]
