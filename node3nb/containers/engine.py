@@ -15,8 +15,8 @@ from node3nb.supervisor.containers.engine_api import EngineAPI, EngineGone, Engi
 
 #: Seconds an engine gets to answer that it is there.
 PING_S = 2.0
-#: Seconds it gets to describe itself.
-DESCRIBE_S = 10.0
+#: Seconds one gets that has answered before, or that its owner has named: a machine may be busy.
+PATIENT_PING_S = 10.0
 #: Runtimes by which an engine reaches GPUs, by their names in its description.
 GPU_RUNTIMES = ("nvidia", "rocm", "amd")
 
@@ -89,9 +89,9 @@ class Engine:
 
 
 def ping(socket: str) -> bool:
-    """Return whether an engine answers at a socket."""
+    """Return whether an engine that has answered before still does."""
     try:
-        EngineAPI(socket).call("GET", "/_ping", timeout_s=PING_S)
+        EngineAPI(socket).call("GET", "/_ping", timeout_s=PATIENT_PING_S)
     except (EngineGone, EngineRefusal):
         return False
     return True
@@ -107,9 +107,9 @@ def examine(candidate: Candidate) -> Engine:
     """
     api = EngineAPI(str(candidate.socket))
     try:
-        api.call("GET", "/_ping", timeout_s=PING_S)
-        version = api.call("GET", "/version", timeout_s=DESCRIBE_S)
-        info = api.call("GET", "/info", timeout_s=DESCRIBE_S)
+        patience_s = PATIENT_PING_S if candidate.binding else PING_S
+        api.call("GET", "/_ping", timeout_s=patience_s)
+        version, info = api.call("GET", "/version"), api.call("GET", "/info")
     except EngineGone as gone:
         raise EngineUnfit(f"does not answer ({gone})") from gone
     except EngineRefusal as refusal:

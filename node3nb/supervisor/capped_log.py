@@ -40,11 +40,13 @@ class CappedLog:
         self._dirty = self._short = False
         #: Bytes the job has written to the stream.
         self.total = 0
+        #: Whether an unknown part of it never came.
+        self.cut = False
 
     @property
     def truncated(self) -> bool:
-        """Whether a part is missing: left out, or the disk was full."""
-        return self._left_out > 0 or self._short
+        """Whether a part is missing: left out, never come, or the disk was full."""
+        return self._left_out > 0 or self._short or self.cut
 
     @property
     def flood_bytes(self) -> int:

@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 
 from node3nb.supervisor import disk, hidden, memory, proc, tree
 from node3nb.supervisor.kernel.cgroups import Group
-from node3nb.supervisor.orders import Caps, Order
+from node3nb.supervisor.orders import Order, Ordered
 from node3nb.supervisor.processes import Process
 
 #: Seconds between two measurements of the tree: far from its limit of memory, and close to it.
@@ -188,7 +188,7 @@ def could_not_watch(error: Exception) -> Cause:
     return Cause("internal", f"The job could not be watched: {told}.")
 
 
-def out_of_memory(measured: int, order: Caps) -> Cause:
+def out_of_memory(measured: int, order: Ordered) -> Cause:
     """Return the cause for a tree that needed `measured` bytes."""
     return Cause(
         "out_of_memory",
@@ -196,7 +196,7 @@ def out_of_memory(measured: int, order: Caps) -> Cause:
     )
 
 
-def over_disk(written: disk.Written, order: Caps) -> Cause | None:
+def over_disk(written: disk.Written, order: Ordered) -> Cause | None:
     """Return the cause for a job that has written more than it may, if it has."""
     if written.too_deep:
         fault = f"nested directories deeper than {disk.MAX_DEPTH}"

@@ -18,6 +18,7 @@ from support.native_jobs import Bench, wait_until
 
 from node3nb import DockerManager
 from node3nb.config import EngineHints
+from node3nb.containers import engine as engines_asked
 from node3nb.containers import finder
 from node3nb.executor import choose
 from node3nb.jobs import ExitReason, JobSpec, JobState, Requirements
@@ -99,8 +100,26 @@ def test_engine_that_hangs_is_not_waited_for(engine: EngineProcess) -> None:
     assert took_s < NOTICED_S / 2
 
 
+def test_engine_on_a_busy_machine_is_waited_for(
+    engine: EngineProcess, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It answers later than one must that nobody knows or has named."""
+    monkeypatch.setattr(engines_asked, "PATIENT_PING_S", 60.0)
+    manager = DockerManager(POLICY, hints=engine.hints)
+    monkeypatch.setattr(finder, "FRESH_S", 0.0)
+    for _ in ("named by its owner", "known already"):
+        os.kill(engine.pid, signal.SIGSTOP)
+        wakes = threading.Timer(engines_asked.PING_S + 1, os.kill, (engine.pid, signal.SIGCONT))
+        wakes.start()
+        try:
+            assert manager.find().engine
+        finally:
+            wakes.join()
+
+
 def test_fresh_for_less_than_promised() -> None:
     assert finder.FRESH_S + finder.PROGRAMS_S < NOTICED_S
+    assert finder.FRESH_S + 2 * engines_asked.PATIENT_PING_S < NOTICED_S
 
 
 def test_no_space_for_an_image(image_room: Path) -> None:

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 from containers.conftest import POLICY
 from support.engines import PLAIN, EngineProcess
-from support.native_jobs import MIB, Bench, Started, limits
+from support.native_jobs import MIB, Bench, Started, limits, printed
 
 from node3nb import DockerManager
 from node3nb.config import EngineHints
@@ -80,7 +80,7 @@ def test_a_job_has_no_rights(bench: Bench) -> None:
         "print(os.getuid() != 0, os.path.exists('/var/run/docker.sock'))\n"
     )
     zero = "0" * 16
-    assert bench.python(code).stdout.split() == [zero, zero, "2", "True", "False"]
+    assert printed(bench.python(code)).split() == [zero, zero, "2", "True", "False"]
 
 
 def test_no_volume_and_no_network_is_made(dockerd: EngineProcess, bench: Bench) -> None:
@@ -108,7 +108,8 @@ def test_the_image_is_in_the_result(dockerd: EngineProcess, bench: Bench) -> Non
 
 def test_entrypoint_of_the_image_is_respected(dockerd: EngineProcess, bench: Bench) -> None:
     dockerd.load(dockerd.tar, "docker.io/library/node3nb-entry:1", 'ENTRYPOINT ["echo", "begins"]')
-    assert _run(bench, "node3nb-entry:1", "python", "a b").stdout == "begins python a b\n"
+    result = _run(bench, "node3nb-entry:1", "python", "a b")
+    assert printed(result) == "begins python a b\n"
 
 
 def test_entrypoint_that_is_missing(dockerd: EngineProcess, bench: Bench) -> None:
@@ -131,7 +132,7 @@ def test_hosts_network(bench: Bench) -> None:
     code = "import os; print(sorted(os.listdir('/proc/sys/net/ipv4/conf')))"
     needs = Requirements(network=Network.HOST)
     result = _run(bench, PLAIN, "python", "-c", code, requirements=needs)
-    assert result.stdout == f"{sorted(os.listdir('/proc/sys/net/ipv4/conf'))}\n"
+    assert printed(result) == f"{sorted(os.listdir('/proc/sys/net/ipv4/conf'))}\n"
 
 
 def test_request_for_gpus(dockerd: EngineProcess, tmp_path: Path) -> None:

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 from containers.conftest import POLICY, forget_images, names, policy, small_disk, take
 from support.engines import LOCAL, PLAIN, Dockerd, EngineProcess
-from support.native_jobs import Bench, wait_until
+from support.native_jobs import Bench, printed, wait_until
 from support.small_registry import Registry
 
 from node3nb import DockerManager
@@ -201,7 +201,7 @@ def test_image_under_a_name_that_can_not_be_pulled(dockerd: EngineProcess, tmp_p
     allowed = ContainerPolicy(own_images=("docker.io/node3nb-test/*",), default_image=LOCAL)
     manager = DockerManager(allowed, hints=dockerd.hints)
     try:
-        assert Bench(manager, tmp_path).python("print(1)").stdout == "1\n"
+        assert printed(Bench(manager, tmp_path).python("print(1)")) == "1\n"
     finally:
         manager.close()
 

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 from containers.conftest import POLICY
 from support.engines import PLAIN, EngineProcess
-from support.native_jobs import LIMITS, Bench, wait_until
+from support.native_jobs import LIMITS, Bench, printed, wait_until
 
 from node3nb import DockerManager
 from node3nb.errors import SupervisorLost
@@ -158,7 +158,7 @@ def test_prepared_container_is_the_next_jobs(bench: Bench, dockerd: EngineProces
             spec = JobSpec(("python", "-c", code), limits=LIMITS)
             result = bench.executor.run(spec, place, SilentReporter())
             assert (place.output / "out").read_text() == "left"
-        assert result.stdout == f"{number}\n"
+        assert printed(result) == f"{number}\n"
         taken += not waiting & {each["Id"] for each in dockerd.containers()}
         if taken == 2:
             return

@@ -5,7 +5,7 @@ from __future__ import annotations
 import signal
 
 import pytest
-from support.native_jobs import GIB, MIB, PATIENCE_S, Bench, limits, linux_only
+from support.native_jobs import GIB, MIB, PATIENCE_S, Bench, limits, linux_only, printed
 
 from node3nb.jobs import ExitReason, JobState
 
@@ -16,8 +16,7 @@ LONG_GRACE = limits(grace_s=PATIENCE_S)
 @pytest.mark.parametrize("way", ["holds_stdout", "leaves", "reforks", "leaderless", "many"])
 def test_daemons_end_with_the_main_process(bench: Bench, way: str) -> None:
     result = bench.program("daemons.py", way)
-    assert result.ok, result
-    assert result.stdout == "ready\n"
+    assert printed(result) == "ready\n"
 
 
 @pytest.mark.parametrize("way", ["leaves", "leaderless"])
@@ -35,7 +34,7 @@ def test_polite_job_is_asked(bench: Bench) -> None:
         bench.executor.cancel(job.spec.job_id)
         result = job.result()
     assert (result.reason, result.exit_code) == (ExitReason.CANCELLED, 3)
-    assert result.stdout.splitlines() == ["ready", "asked"]
+    assert result.stdout.splitlines() == ["ready", "asked"], result
 
 
 def test_deaf_job_is_killed(bench: Bench) -> None:

@@ -5,9 +5,11 @@ from __future__ import annotations
 import os
 import signal
 import time
+from pathlib import Path
 
 import pytest
 from support.native_jobs import MIB, linux_only, wait_until
+from support.orders import native
 from support.short_lived import child, sleep
 
 from node3nb.supervisor import limits, proc, tree, watch
@@ -20,10 +22,7 @@ PROCESSES = 10_000
 
 
 def order(memory_bytes: int = 256 * MIB) -> Order:
-    return Order(
-        *("job", ("true",), {}, *["/nowhere"] * 7, "none", ()),
-        *(False, 1, memory_bytes, MIB, 10, 1.0, PROCESSES, 1, 0.0, 0),
-    )
+    return native(Path("/nowhere"), memory_bytes=memory_bytes, processes=PROCESSES)
 
 
 def state(pid: int) -> bool:

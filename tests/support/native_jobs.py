@@ -32,6 +32,13 @@ LIMITS = ResourceLimits(
 linux_only = pytest.mark.skipif(sys.platform != "linux", reason="looks into /proc")
 
 
+def printed(result: JobResult) -> str:
+    """Return what a job that has completed printed; where it has not, all of its result is told."""
+    assert result.ok, result
+    assert result.stdout, result
+    return result.stdout
+
+
 def limits(**changes: float) -> ResourceLimits:
     """Return the usual limits with some of them changed."""
     return replace(LIMITS, **changes)
@@ -160,4 +167,15 @@ def wait_until(true: Callable[[], object], patience_s: float = PATIENCE_S) -> fl
     return time.monotonic() - began
 
 
-__all__ = ["GIB", "LIMITS", "MARK", "MIB", "PROGRAMS", "Bench", "Listener", "limits", "linux_only"]
+__all__ = [
+    "GIB",
+    "LIMITS",
+    "MARK",
+    "MIB",
+    "PROGRAMS",
+    "Bench",
+    "Listener",
+    "limits",
+    "linux_only",
+    "printed",
+]

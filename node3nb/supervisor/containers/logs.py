@@ -11,12 +11,16 @@ from collections.abc import Callable
 from node3nb.supervisor import watch
 from node3nb.supervisor.capped_log import CappedLog
 from node3nb.supervisor.containers.demux import STDERR, STDOUT, Demux
+from node3nb.supervisor.containers.engine_api import CALL_S
 from node3nb.supervisor.containers.orders import ContainerOrder
 from node3nb.supervisor.streams import BUDGET_BYTES
 from node3nb.supervisor.watch import Cause
 
 #: Seconds for which the budget of bytes is meant.
 TICK_S = 0.05
+#: Seconds an engine gets to pass on what an ended container has printed, as for any answer, and
+#: between two looks whether anybody still waits for it.
+LAST_WORDS_S, PAUSE_S = CALL_S, 1.0
 _CHUNK = 1 << 16
 
 
@@ -55,7 +59,7 @@ class Logs:
 
     def _read(self, stream: socket.socket, then: Callable[[], None]) -> None:
         budget, until = BUDGET_BYTES, time.monotonic() + TICK_S
-        while data := _received(stream):
+        while data := self._received(stream):
             now = time.monotonic()
             self._write(data, now)
             budget -= len(data)
@@ -64,6 +68,26 @@ class Logs:
                 budget, until = BUDGET_BYTES, time.monotonic() + TICK_S
         self.over.set()
         then()
+
+    def _received(self, stream: socket.socket) -> bytes:
+        """Return the next bytes; none at the end, however it comes."""
+        try:
+            return stream.recv(_CHUNK)
+        except (OSError, ValueError):
+            self.cut()
+            return b""
+
+    def hear_out(self, unwanted: Callable[[], bool]) -> None:
+        """Wait for the end of what an ended container has printed, for `LAST_WORDS_S` at most."""
+        until = time.monotonic() + LAST_WORDS_S
+        while not self.over.wait(min(PAUSE_S, LAST_WORDS_S)) and not unwanted():
+            if time.monotonic() > until:
+                self.cut()
+                return
+
+    def cut(self) -> None:
+        """Note that an unknown part of both is missing."""
+        self.stdout.cut = self.stderr.cut = True
 
     def _write(self, data: bytes, now: float) -> None:
         with self._lock:
@@ -92,11 +116,3 @@ class Logs:
             self._closed = True
             self.stdout.close()
             self.stderr.close()
-
-
-def _received(stream: socket.socket) -> bytes:
-    """Return the next bytes; none at the end, however it comes."""
-    try:
-        return stream.recv(_CHUNK)
-    except (OSError, ValueError):
-        return b""

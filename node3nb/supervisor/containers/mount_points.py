@@ -7,11 +7,12 @@ there: as root, and in the owner's own directories where those are mounted alrea
 from __future__ import annotations
 
 import base64
+import contextlib
 import itertools
 import json
 from collections.abc import Callable, Iterable
 
-from node3nb.supervisor.containers.engine_api import EngineAPI, EngineRefusal
+from node3nb.supervisor.containers.engine_api import EngineAPI, EngineGone, EngineRefusal
 
 #: What engines mount of their own.
 ENGINES_OWN = (
@@ -80,7 +81,9 @@ def check(
     try:
         _look(api, name, targets)
     finally:
-        remove(api, name)
+        # It never runs and bears our labels: the provider's end, or the next sweep, removes it.
+        with contextlib.suppress(EngineRefusal, EngineGone):
+            remove(api, name)
     _sound.add(key)
 
 

@@ -5,16 +5,16 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
+from node3nb.supervisor.orders import Ordered
+
 #: Where a job finds its directories in the container.
 INPUT, OUTPUT, WORK = "/input", "/output", "/job"
 
 
 @dataclass(frozen=True, slots=True)
-class ContainerOrder:
-    """One job to run in a container, every path absolute and every limit a number."""
+class ContainerOrder(Ordered):
+    """One job to run in a container, every path absolute."""
 
-    #: The job's id.
-    job: str
     #: Unix socket of the engine.
     engine: str
     #: Id of the image, as the engine knows it.
@@ -23,29 +23,13 @@ class ContainerOrder:
     entrypoint: bool
     #: Where the image would have volumes made.
     volumes: tuple[str, ...]
-    #: The command, for the entrypoint where there is one.
-    argv: tuple[str, ...]
     #: Variables added to those of the image.
     env: dict[str, str]
-    #: Directory removed with the job when the kernel is gone.
-    root: str
-    #: What the job reads.
-    input: str
-    #: What it leaves.
-    output: str
-    #: Its working directory.
-    work: str
-    #: Directory for the files `stdout` and `stderr`.
-    log: str
-    #: Its network: `none` or `host`.
-    network: str
     #: User and group it runs as, as `uid:gid`; empty takes one that stands for no account.
     user: str
     #: Requests for GPUs, as the engine reads them.
     device_requests: tuple[dict[str, Any], ...]
-    #: Devices of the host it is given.
-    devices: tuple[str, ...]
-    #: Groups it is in beside its own, for those devices.
+    #: Groups it is in beside its own, for its devices.
     groups: tuple[str, ...]
     #: Whether its directories need a label of SELinux.
     relabel: bool
@@ -57,22 +41,6 @@ class ContainerOrder:
     same_kernel: bool
     #: Cores granted; a fraction is a share of time.
     cpus: float
-    #: Memory and swap of the container, in bytes.
-    memory_bytes: int
-    #: Bytes on disk in the writable directories.
-    disk_bytes: int
-    #: Files and directories in the writable directories.
-    disk_files: int
-    #: Wall-clock limit in seconds.
-    timeout_s: float
-    #: Processes and threads of the container.
-    processes: int
-    #: Bytes kept of each log.
-    log_bytes: int
-    #: Seconds from the polite signal to the kill.
-    grace_s: float
-    #: When it was asked for, on the monotonic clock all processes share, in nanoseconds.
-    asked_ns: int
 
     @property
     def writable(self) -> tuple[str, ...]:
@@ -95,12 +63,3 @@ class ContainerOrder:
             self.disk_bytes,
             self.processes,
         )
-
-    def to_frame(self) -> dict[str, Any]:
-        """Return the message that carries this order."""
-        return {name: getattr(self, name) for name in self.__slots__}
-
-    @classmethod
-    def from_frame(cls, frame: dict[str, Any]) -> ContainerOrder:
-        """Return the order a message carries."""
-        return cls(**frame)

@@ -129,7 +129,7 @@ class Run:
             self._start(container, waits=waits)
             while self._state is None:
                 self._turn(container, logs)
-            logs.over.wait(LOOK_S)
+            logs.hear_out(lambda: self._abandoned)
             return ending.ending(self.order, self._seen(self._state, logs))
         except EngineGone as gone:
             return lost(ENGINE_GONE.format(gone))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import threading
 from abc import ABC, abstractmethod
@@ -14,6 +15,8 @@ from node3nb.supervisor.kernel import cgroup_mounts
 
 #: Longest silence of the engine between two statistics, in seconds.
 SILENCE_S = 30.0
+#: What the kernel answers about a group, or its last process, that is gone.
+_GONE = frozenset({errno.ENOENT, errno.ENODEV, errno.ESRCH})
 
 
 class Meter(ABC):
@@ -86,11 +89,19 @@ class GroupMeter(Meter):
         self._note(max(0, memory - cached), cpu_s, processes)
 
     def hidden_disk_bytes(self) -> int:
-        """Return what removed files take that are held open, but for those in /tmp's memory."""
+        """Return what removed files take that are held open, but for those in /tmp's memory.
+
+        Raises
+        ------
+        OSError
+            It can't be seen, and the group is there: a limit that nobody can keep.
+        """
         try:
             found = [proc.look(int(pid)) for pid in self._processes()]
-        except (OSError, ValueError):
-            return 0
+        except OSError as error:
+            if error.errno in _GONE:
+                return 0
+            raise
         living = [process for process in found if process is not None]
         return hidden.measure(living, f"/proc/{self._pid}/root/tmp").disk_bytes
 
@@ -190,14 +201,21 @@ def meter(
         names = ("memory", "cpuacct", "pids", "blkio")
         seen = {name: cgroup_mounts.of_process(pid, name) for name in names}
         found = {name: path for name, path in seen.items() if path and os.path.isdir(path)}
-    if len(found) == 4 and not _is_ours(pid):
+    if len(found) == 4 and _is_its_own(pid, found["pids"]):
         return GroupMeter(own_processes, pid, found)
     return EngineMeter(own_processes, api, container)
 
 
-def _is_ours(pid: int) -> bool:
-    """Whether that process is in our own group: then it is not the container's first one."""
-    return _lines(f"/proc/{pid}/cgroup") == _lines("/proc/self/cgroup")
+def _is_its_own(pid: int, group: str) -> bool:
+    """Whether that process lives in a group which is not ours: then that is the container's.
+
+    One that has just ended is shown in the group at the root of all until it is reaped.
+    """
+    try:
+        lives = str(pid) in _lines(f"{group}/cgroup.procs")
+        return lives and _lines(f"/proc/{pid}/cgroup") != _lines("/proc/self/cgroup")
+    except OSError:
+        return False
 
 
 def _lines(path: str) -> list[str]:
