@@ -44,7 +44,7 @@ def unregister(formatter: Any) -> None:
 def _show_live(provider: Provider) -> None:
     """Show a provider's dashboard where there is a notebook; a text does elsewhere."""
     if not Kernel.initialized():
-        raise NotImplementedError
+        raise NotImplementedError  # has IPython go on to the next formatter, here the text
     provider.dashboard()._ipython_display_()
 
 

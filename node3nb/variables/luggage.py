@@ -22,7 +22,8 @@ PROGRAM = "node3-cell.py"
 #: Bytes of all variables of one direction together.
 MAX_BYTES = 256 << 20
 
-_PARTS = ("bounds", "plain", "flatbuffer", "streams", "arrays", "tables", "bundle")
+#: Modules that travel with a job, in the order they need each other.
+PARTS = ("bounds", "plain", "flatbuffer", "streams", "arrays", "tables", "bundle")
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,8 +41,8 @@ class Luggage:
     def files(self) -> dict[str, str]:
         """Return the files that the job needs beside its cell, by name."""
         here = resources.files(__package__)
-        parts = {f"node3-{part}.py": (here / f"{part}.py").read_text("utf-8") for part in _PARTS}
-        told = json.dumps({"in": self.into, "out": self.out, "bytes": MAX_BYTES})
+        parts = {f"node3-{part}.py": (here / f"{part}.py").read_text("utf-8") for part in PARTS}
+        told = json.dumps({"in": self.into, "out": self.out, "bytes": MAX_BYTES, "parts": PARTS})
         program = (here / "runner.py").read_text("utf-8")
         return {PROGRAM: program, "node3-variables.json": told, **parts}
 

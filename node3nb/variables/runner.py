@@ -18,15 +18,13 @@ HERE = os.path.dirname(os.path.abspath(__file__))
 #: The cell, and what there is to carry: see `node3nb.variables.luggage`.
 CELL, TOLD = os.path.join(HERE, "cell.py"), os.path.join(HERE, "node3-variables.json")
 PACKAGE = "node3_variables"
-#: In the order they need each other.
-PARTS = ("bounds", "plain", "flatbuffer", "streams", "arrays", "tables", "bundle")
 
 
-def _bundle() -> Any:
-    """Return the parts that carry values, from files whose names no `import` can mean."""
+def _bundle(parts: list[str]) -> Any:
+    """Return the last of the parts that carry values, from files no `import` can mean."""
     package = sys.modules[PACKAGE] = types.ModuleType(PACKAGE)
     package.__path__ = []
-    for part in PARTS:
+    for part in parts:
         module = types.ModuleType(f"{PACKAGE}.{part}")
         module.__package__ = PACKAGE
         sys.modules[module.__name__] = module
@@ -85,7 +83,7 @@ def _run(names: dict[str, Any]) -> None:
 def _main() -> None:
     with open(TOLD, encoding="utf-8") as file:
         told = json.load(file)
-    bundle = _bundle()
+    bundle = _bundle(told["parts"])
     first = __name__ == "__main__"
     main = types.ModuleType(__name__)
     names = main.__dict__

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 from agent.agent_parts import SLEEPS, Market, eventually, provider, settings, told
+from support import needs
 
 from node3nb.agent.quota import LEAST, LiveQuota
 from node3nb.agent.settings import Settings
@@ -74,7 +75,7 @@ def test_memory_is_counted_over_all_that_run(market: Market) -> None:
 def test_fewer_cores_than_there_are_are_counted_out(market: Market) -> None:
     with provider(market.url, max_concurrent_jobs=4) as now:
         if now.quota.most.cpus < 2:
-            pytest.skip("one core can't be made fewer")
+            needs.miss("one core can't be made fewer")
         now.quota.set(cpus=1)
         first = market.submit(SLEEPS)
         market.until_begun(now, first)
@@ -93,12 +94,12 @@ def test_gpus_are_given_to_one_job_at_a_time(market: Market) -> None:
         "gpu_memory": GIB,
         "compute_capability": "8.0",
     }
-    needs = {"gpus": 1}
+    one = {"gpus": 1}
     now = Provider(market.url, gpu_info=gpu, docker_manager=None, settings=settings()).start()
     try:
         assert now.quota.most.gpus == 1
         now.quota.set(gpus=0)
-        job_id = market.submit(["true"], requirements=needs)
+        job_id = market.submit(["true"], requirements=one)
         assert market.result(market.submit(["true"])).ok
         assert market.client.job(job_id).status == "available"
         now.quota.set(gpus=1)

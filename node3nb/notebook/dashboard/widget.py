@@ -75,7 +75,7 @@ class Dashboard(Unmoved, anywidget.AnyWidget):  # type: ignore[misc, unused-igno
         Raises
         ------
         NotImplementedError
-            There is no notebook to show it in; a text will do.
+            There is no notebook to show it in: by this IPython goes on to the text.
         """
         if not Kernel.initialized():
             raise NotImplementedError
