@@ -13,7 +13,7 @@ from node3nb.errors import ConfigError, InputError, JobRefused, TransferCancelle
 from node3nb.execution import perform
 from node3nb.executor import Executor, Reporter, SilentReporter, choose
 from node3nb.files import workspace
-from node3nb.files.output_copies import copy_new
+from node3nb.files.output_copies import copy_outputs
 from node3nb.files.workspace import WorkArea, Workspace
 from node3nb.job_checks import printable
 from node3nb.jobs import ExitReason, JobResult, JobSpec, JobState
@@ -25,6 +25,7 @@ def run_here(
     *,
     input_dir: Path | None = None,
     output_dir: Path | None = None,
+    replace_outputs: bool = False,
     reporter: Reporter | None = None,
     opened: Callable[[Workspace], None] | None = None,
     ended: Callable[[JobResult, Workspace], JobResult] | None = None,
@@ -41,6 +42,8 @@ def run_here(
         Directory, or file, that the job gets a copy of as its input.
     output_dir
         Directory the job's outputs are copied into: empty, or not there yet.
+    replace_outputs
+        Whether that directory may hold something, and outputs take the place of files there.
     reporter
         Learns what happens, and may call the job off.
     opened
@@ -54,7 +57,7 @@ def run_here(
     JobRefused
         No executor here meets what the job requires.
     ConfigError
-        `input_dir` can't be read, or `output_dir` can't be written or is not empty.
+        `input_dir` can't be read, or `output_dir` can't be written, or holds something.
     """
     choice = choose(spec, executors)
     if choice.executor is None:
@@ -62,7 +65,7 @@ def run_here(
     if input_dir is not None and not input_dir.exists():
         raise ConfigError(f"input: {input_dir} is not there; name a file or a directory.")
     if output_dir is not None:
-        _make(output_dir)
+        _make(output_dir, replace=replace_outputs)
     area = WorkArea(config.work_dir())
     try:
         with workspace.temporary(area.path, spec.job_id) as place:
@@ -73,7 +76,9 @@ def run_here(
                 spec, choice.executor, place, stage, reporter or SilentReporter(), why=choice.why
             )
             result = performed.result if ended is None else ended(performed.result, place)
-            return result if output_dir is None else _with_copies(result, place, output_dir)
+            if output_dir is None:
+                return result
+            return _with_copies(result, place, output_dir, over_others=replace_outputs)
     finally:
         area.close()
 
@@ -107,11 +112,12 @@ def _copy_tree(source: Path, target: Path, copy: Callable[[str, str], None]) -> 
     shutil.copytree(source, target, symlinks=True, dirs_exist_ok=True, copy_function=copy)
 
 
-def _make(output_dir: Path) -> None:
+def _make(output_dir: Path, *, replace: bool) -> None:
     """Make the directory of the outputs before anything runs: hours of work may depend on it.
 
     One that holds something is refused: a job chooses the names of its files, and one that comes
-    to lie beside a notebook may be what the notebook's next `import` finds.
+    to lie beside a notebook may be what the notebook's next `import` finds.  Whoever runs a job
+    again into the same directory says so.
     """
     try:
         output_dir.mkdir(parents=True, exist_ok=True)
@@ -119,15 +125,20 @@ def _make(output_dir: Path) -> None:
     except OSError as error:
         told = f"output: {output_dir} can't be made ({error.strerror}); name another directory."
         raise ConfigError(told) from error
-    if not empty:
-        raise ConfigError(f"output: {output_dir} is no empty directory; name a new one.")
+    if not (empty or replace):
+        raise ConfigError(
+            f"output: {output_dir} is no empty directory; name a new one, or add --replace to have "
+            "the job's files take the place of those of the same names."
+        )
 
 
-def _with_copies(result: JobResult, place: Workspace, output_dir: Path) -> JobResult:
+def _with_copies(
+    result: JobResult, place: Workspace, output_dir: Path, *, over_others: bool
+) -> JobResult:
     """Copy what was collected, and return the result that tells whether all of it is there."""
     paths = [output.path for output in result.outputs]
     try:
-        failed = copy_new(paths, place.output, output_dir)
+        failed = copy_outputs(paths, place.output, output_dir, replace=over_others)
     except OSError as error:
         failed = [(path, f"{error.strerror}") for path in paths]
     if not failed:

@@ -24,6 +24,8 @@ from node3nb.marketplace.protocol import Registration
 from node3nb.provider import Provider
 from node3nb.sample_jobs import SampleJob, check, load
 
+#: Exit statuses: some result is wrong; none is, but not every job could be tried.
+WRONG, NOT_TRIED = 1, 3
 #: Seconds the slowest sample job may take from submission to result.
 JOB_S = 600.0
 
@@ -37,23 +39,38 @@ class Outcome:
     #: How it ended; None when it was not run.
     result: JobResult | None
     #: What is not as it should be, in words.
-    differences: tuple[str, ...]
+    differences: tuple[str, ...] = ()
+    #: Distributions without which it was not tried.
+    missing: tuple[str, ...] = ()
 
     @property
     def right(self) -> bool:
         """Whether all is as expected."""
-        return not self.differences
+        return not (self.differences or self.missing)
+
+    @property
+    def verdict(self) -> str:
+        """What there is to say of it."""
+        if self.missing:
+            told = "are not installed" if len(self.missing) > 1 else "is not installed"
+            names = ", ".join(self.missing)
+            return f"not tried: {names} {told}; run: pip install {' '.join(self.missing)}"
+        return f"WRONG: {'; '.join(self.differences)}" if self.differences else "right"
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
     """Add the command's options."""
+    parser.epilog = (
+        f"Exit status: 0 when every result is right, {WRONG} when one is wrong, {NOT_TRIED} when "
+        "none is but some jobs were not tried, as this Python lacks what they need."
+    )
     parser.add_argument("jobs", type=Path, nargs="?", default=Path("test_jobs"), metavar="DIR")
     options.add_json(parser)
     parser.set_defaults(do=demo)
 
 
 def demo(args: argparse.Namespace) -> int:
-    """Run the sample jobs; 0 only when every result is right."""
+    """Run the sample jobs; 0 only when every one was tried and its result is right."""
     samples = load(args.jobs)
     if not samples:
         raise ConfigError(f"There are no sample jobs in {args.jobs}; name their directory.")
@@ -70,11 +87,17 @@ def demo(args: argparse.Namespace) -> int:
         for sample, job_id in submitted:
             outcomes.append(_outcome(client, sample, job_id, Path(scratch)))
             say(_shown(outcomes[-1]))
-    wrong = sum(not outcome.right for outcome in outcomes)
-    say(f"{len(outcomes) - wrong} of {len(outcomes)} as expected.\n")
+    right, untried = (
+        sum(each.right for each in outcomes),
+        sum(bool(each.missing) for each in outcomes),
+    )
+    left_out = f", {untried} not tried" if untried else ""
+    say(f"{right} of {len(outcomes)} as expected{left_out}.\n")
     if args.json:
         options.print_json({"jobs": [_told(outcome) for outcome in outcomes]})
-    return 1 if wrong else 0
+    if right + untried < len(outcomes):
+        return WRONG
+    return NOT_TRIED if untried else 0
 
 
 @contextmanager
@@ -108,8 +131,7 @@ def _submit(client: MarketplaceClient, sample: SampleJob) -> str:
 
 def _outcome(client: MarketplaceClient, sample: SampleJob, job_id: str, scratch: Path) -> Outcome:
     if not job_id:
-        needs = ", ".join(sample.missing())
-        return Outcome(sample, None, (f"needs {needs}; run: pip install 'node3nb[test]'",))
+        return Outcome(sample, None, missing=tuple(sample.missing()))
     try:
         result = consumer.result_of(consumer.wait(client, job_id, JOB_S))
     except TimeoutError as error:
@@ -122,9 +144,8 @@ def _outcome(client: MarketplaceClient, sample: SampleJob, job_id: str, scratch:
 
 def _shown(outcome: Outcome) -> str:
     result = outcome.result
-    verdict = "right" if outcome.right else "WRONG: " + "; ".join(outcome.differences)
     if result is None:
-        return _line(outcome.sample.name, "-", "-", "-", "-", "-", "-", verdict)
+        return _line(outcome.sample.name, "-", "-", "-", "-", "-", "-", outcome.verdict)
     return _line(
         outcome.sample.name,
         result.state,
@@ -133,7 +154,7 @@ def _shown(outcome: Outcome) -> str:
         result.isolation or "-",
         f"{result.startup_ms:.1f}",
         f"{result.wall_s:.2f}",
-        verdict,
+        outcome.verdict,
     )
 
 
@@ -150,6 +171,7 @@ def _told(outcome: Outcome) -> dict[str, Any]:
     return {
         "name": outcome.sample.name,
         "right": outcome.right,
+        "missing": outcome.missing,
         "differences": outcome.differences,
         "result": outcome.result.to_dict() if outcome.result else None,
     }

@@ -29,6 +29,9 @@ def configure(parser: argparse.ArgumentParser) -> None:
     options.add_limits(parser)
     parser.add_argument("--input", type=Path, metavar="PATH", help="the job gets a copy of it")
     parser.add_argument("--output", type=Path, metavar="DIR", help="where its outputs go")
+    parser.add_argument(
+        "--replace", action="store_true", help="let DIR hold files, and outputs replace some"
+    )
     parser.add_argument("--env", action="append", default=[], metavar="NAME=VALUE")
     parser.add_argument("--network", choices=[*Network], default=Network.NONE)
     parser.add_argument("--isolation", choices=[*Isolation], help="level to run at, no other")
@@ -113,6 +116,7 @@ def _run_interruptibly(
                     executors,
                     input_dir=args.input,
                     output_dir=args.output,
+                    replace_outputs=args.replace,
                     reporter=reporter,
                     opened=follower.follow if follower else None,
                 )

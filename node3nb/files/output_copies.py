@@ -1,9 +1,10 @@
-"""Outputs of a job copied to where their owner wants them, in the place of nothing there."""
+"""Outputs of a job copied to where their owner wants them, over nothing unless that is asked."""
 
 from __future__ import annotations
 
 import contextlib
 import os
+import secrets
 import shutil
 from collections.abc import Iterable
 from pathlib import Path
@@ -13,8 +14,10 @@ from node3nb.files.beneath import DIRECTORY, NEW_FILE, OWN_DIRECTORY, open_benea
 _CHUNK_BYTES = 1 << 20
 
 
-def copy_new(paths: Iterable[str], source: Path, target: Path) -> list[tuple[str, str]]:
-    """Copy files to the same paths below another directory; every one of them is new there.
+def copy_outputs(
+    paths: Iterable[str], source: Path, target: Path, *, replace: bool = False
+) -> list[tuple[str, str]]:
+    """Copy files to the same paths below another directory.
 
     Below both directories no link is followed and no file system is left.
 
@@ -26,6 +29,8 @@ def copy_new(paths: Iterable[str], source: Path, target: Path) -> list[tuple[str
         Where a job has left them.
     target
         An existing directory.
+    replace
+        Whether one may take the place of a file or a link there; never of a directory.
 
     Returns
     -------
@@ -41,7 +46,10 @@ def copy_new(paths: Iterable[str], source: Path, target: Path) -> list[tuple[str
     try:
         into = os.open(target, OWN_DIRECTORY)
         try:
-            told = [(path, _copied(below, into, tuple(path.split("/")))) for path in paths]
+            told = [
+                (path, _copied(below, into, tuple(path.split("/")), replace=replace))
+                for path in paths
+            ]
         finally:
             os.close(into)
     finally:
@@ -49,12 +57,12 @@ def copy_new(paths: Iterable[str], source: Path, target: Path) -> list[tuple[str
     return [(path, why) for path, why in told if why]
 
 
-def _copied(below: int, into: int, parts: tuple[str, ...]) -> str:
+def _copied(below: int, into: int, parts: tuple[str, ...], *, replace: bool) -> str:
     """Copy one file and return why that was not possible, or ""."""
     try:
         source = open_path(below, parts, os.O_RDONLY)
         try:
-            _write_new(source, into, parts)
+            _write(source, into, parts, replace=replace)
         finally:
             os.close(source)
     except FileExistsError:
@@ -64,18 +72,21 @@ def _copied(below: int, into: int, parts: tuple[str, ...]) -> str:
     return ""
 
 
-def _write_new(source: int, into: int, parts: tuple[str, ...]) -> None:
-    directory = _entered(into, parts[:-1])
+def _write(source: int, into: int, parts: tuple[str, ...], *, replace: bool) -> None:
+    directory, name = _entered(into, parts[:-1]), parts[-1]
+    written = f".node3nb-{secrets.token_hex(8)}" if replace else name
     try:
-        descriptor = os.open(parts[-1], NEW_FILE, 0o666, dir_fd=directory)
+        descriptor = os.open(written, NEW_FILE, 0o666, dir_fd=directory)
         try:
             with (
                 os.fdopen(descriptor, "wb") as writing,
                 os.fdopen(source, "rb", closefd=False) as reading,
             ):
                 shutil.copyfileobj(reading, writing, _CHUNK_BYTES)
+            if replace:
+                os.replace(written, name, src_dir_fd=directory, dst_dir_fd=directory)
         except OSError:
-            os.unlink(parts[-1], dir_fd=directory)  # half a file would pass for a whole one
+            os.unlink(written, dir_fd=directory)  # half a file would pass for a whole one
             raise
     finally:
         os.close(directory)

@@ -64,7 +64,7 @@ class CellLines:
         run = CellRun(
             cell_job.spec(args.cell, args),
             self._session.container if cell_job.wants_container(args) else self._session.executor,
-            Places(args.input, args.output),
+            Places(args.input, args.output, args.replace),
             cell_job.luggage(args),
             self._shell.user_ns,
         )

@@ -24,7 +24,7 @@ from node3nb.notebook.handles import Logged, whole_text
 from node3nb.notebook.usage import CellResult, Recorder
 from node3nb.sizes import shown_bytes
 from node3nb.variables.bundle import PLACE
-from node3nb.variables.luggage import Luggage, besides
+from node3nb.variables.luggage import Luggage
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,6 +35,8 @@ class Places:
     input: Path | None = None
     #: Directory its files are copied into.
     output: Path | None = None
+    #: Whether they may take the place of files there.
+    replace: bool = False
 
 
 class CellRun(Logged):
@@ -96,6 +98,7 @@ class CellRun(Logged):
                 [self._executor],
                 input_dir=self._places.input,
                 output_dir=self._places.output,
+                replace_outputs=self._places.replace,
                 reporter=self._reporter,
                 opened=self._opened,
                 ended=self._ended,
@@ -125,7 +128,7 @@ class CellRun(Logged):
                 self._brought = self._luggage.unpack(place.output)
             except VariableRefused as error:
                 self._refusal = error
-        return besides(result)
+        return self._luggage.besides(result)
 
     @property
     def running(self) -> bool:

@@ -137,6 +137,11 @@ def _run(parser: Parser) -> None:
         "--output", type=Path, metavar="DIR", help="where the files it leaves are copied to"
     )
     parser.add_argument(
+        "--replace",
+        action="store_true",
+        help="let DIR hold something, and files of the same names be replaced",
+    )
+    parser.add_argument(
         "--background", action="store_true", help="return its handle at once, and run on"
     )
 

@@ -19,7 +19,7 @@ from node3nb.notebook import page
 from node3nb.notebook.answers import Logs
 from node3nb.notebook.handles import Logged, whole_text
 from node3nb.variables.bundle import PLACE
-from node3nb.variables.luggage import MAX_BYTES, Luggage, besides
+from node3nb.variables.luggage import MAX_BYTES, Luggage
 
 #: Bytes of a running job's log that are fetched.
 MAX_LOG_BYTES = 8 << 20
@@ -109,7 +109,7 @@ class SubmittedJob(Logged):
         return self._ended(self._seen)
 
     def _ended(self, view: JobView) -> JobResult:
-        result = besides(consumer.result_of(view))
+        result = self._luggage.besides(consumer.result_of(view))
         if result.ok and self._awaited:
             with tempfile.TemporaryDirectory(prefix="node3nb-") as scratch:
                 try:

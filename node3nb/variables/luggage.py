@@ -71,6 +71,16 @@ class Luggage:
                 told = f"--in {name}: it can't be written ({error.strerror}); make room there."
                 raise VariableRefused(told) from error
 
+    def besides(self, result: JobResult) -> JobResult:
+        """Return a result without the variables among its outputs; a failure says it gave none."""
+        mine = f"{PLACE}/"
+        others = tuple(each for each in result.outputs if not each.path.startswith(mine))
+        told = result.message
+        if self.out and not result.ok:
+            stay = "is as it was" if len(self.out) == 1 else "are as they were"
+            told = f"{told} The job gave nothing: {', '.join(self.out)} {stay} before.".strip()
+        return replace(result, outputs=others, message=told)
+
     def unpack(self, output_dir: Path) -> dict[str, Any]:
         """Return the variables the job gave, from below its outputs; nothing there is trusted.
 
@@ -87,13 +97,6 @@ class Luggage:
                 told = f"--out {name}: what the job wrote {error}; the notebook's is unchanged."
                 raise VariableRefused(told) from None
         return values
-
-
-def besides(result: JobResult) -> JobResult:
-    """Return a result whose outputs are the job's own: without the variables it gave."""
-    mine = f"{PLACE}/"
-    others = tuple(each for each in result.outputs if not each.path.startswith(mine))
-    return replace(result, outputs=others)
 
 
 def _missing(name: str, names: Mapping[str, Any]) -> str:

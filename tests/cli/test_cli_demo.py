@@ -34,12 +34,20 @@ def test_right_jobs_and_wrong_ones(tmp_path: Path) -> None:
     assert "1 of 2 as expected." in ended.stderr
 
 
-def test_what_lacks_its_needs_is_wrong_and_says_what_to_do(tmp_path: Path) -> None:
-    sample(tmp_path, "01_needy", needs=["no-such-distribution"])
+def test_what_lacks_its_needs_is_not_tried_and_says_what_to_do(tmp_path: Path) -> None:
+    sample(tmp_path, "01_needy", needs=["no-such-distribution", "nor-this"])
+    sample(tmp_path, "02_right")
     ended = node3nb("demo", tmp_path)
-    assert ended.returncode == 1
-    assert "needs no-such-distribution; run: pip install" in ended.stdout
-    assert "0 of 1 as expected." in ended.stdout
+    assert ended.returncode == 3
+    assert "WRONG" not in ended.stdout
+    assert (
+        "not tried: no-such-distribution, nor-this are not installed; "
+        "run: pip install no-such-distribution nor-this\n"
+    ) in ended.stdout
+    assert "1 of 2 as expected, 1 not tried.\n" in ended.stdout
+    assert "3 when none is but some jobs were not tried" in " ".join(
+        node3nb("demo", "--help").stdout.split()
+    )
 
 
 def test_a_sample_that_is_none_is_told_in_a_line(tmp_path: Path) -> None:

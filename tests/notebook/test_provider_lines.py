@@ -8,6 +8,7 @@ import pytest
 from support.kernel_cells import Cells
 
 from node3nb import JobResult, Provider
+from node3nb.errors import AlreadyRunning
 from node3nb.marketplace.process import MarketplaceProcess
 from node3nb.notebook.submitted import SubmittedJob
 
@@ -29,6 +30,19 @@ def test_a_second_start_says_so_and_returns_the_first(
 
     assert cells.run(f"p = {start} --slots 2\np") is first
     assert cells.stdout.startswith(f"A provider runs already, for {market_url}: this is it.\n")
+
+
+def test_a_cell_that_starts_one_in_python_is_run_again_without_a_traceback(
+    cells: Cells, start: str, market_url: str
+) -> None:
+    cells.run(f"from node3nb import Provider\np = {start}")
+    with pytest.raises(AlreadyRunning):
+        cells.run(f"Provider({market_url!r}).start()")
+    assert cells.stdout.strip().splitlines() == [
+        "AlreadyRunning: A provider runs in this process already: `Provider.current()`; "
+        "stop it to start another."
+    ]
+    assert cells.run("Provider.current() is p and p.running")
 
 
 def test_the_provider_is_steered(cells: Cells, start: str) -> None:

@@ -82,8 +82,40 @@ def test_a_directory_that_holds_something_is_refused_before_anything_runs(
 ) -> None:
     (tmp_path / "mine.ipynb").write_text("mine")
     told = cells.refusal(f"%%node3 run --output {tmp_path}\n{LEAVES}")
-    assert told == f"output: {tmp_path} is no empty directory; name a new one."
+    assert told.startswith(f"output: {tmp_path} is no empty directory; name a new one, or add ")
     assert [path.name for path in tmp_path.iterdir()] == ["mine.ipynb"]
+
+
+def test_a_cell_runs_again_into_its_directory_when_it_may_replace_what_it_left(
+    cells: Cells, tmp_path: Path
+) -> None:
+    body = "import os, time\nopen(os.environ['OUTPUT_DIR'] + '/o', 'w').write(f'{time.time_ns()}')"
+    line = f"%%node3 run --output {tmp_path} --replace"
+    assert cells.run(f"{line}\n{body}").ok
+    first = (tmp_path / "o").read_text()
+    (tmp_path / "mine").write_text("mine")
+    assert "--replace" in cells.refusal(f"%%node3 run --output {tmp_path}\n{body}")
+    assert cells.run(f"{line}\n{body}").ok
+    assert (tmp_path / "o").read_text() != first
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["mine", "o"]
+
+    (tmp_path / "o").unlink()
+    (tmp_path / "o").mkdir()
+    result = cells.run(f"{line}\n{body}")
+    assert (result.reason, (tmp_path / "o").is_dir()) == ("upload_error", True)
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["mine", "o"]
+
+
+def test_a_failure_says_that_variables_are_as_they_were(cells: Cells) -> None:
+    cells.run("z = 'old'")
+    failed = cells.run("%%node3 run --out z\nz = 'new'\nraise SystemExit(3)")
+    assert failed.message == (
+        "The job exited with code 3. The job gave nothing: z is as it was before."
+    )
+    assert cells.shell.user_ns["z"] == "old"
+    both = cells.run("%%node3 run --out y,z --timeout 0.5\nimport time; time.sleep(60)")
+    assert both.message.endswith("The job gave nothing: y, z are as they were before.")
+    assert not cells.run("%%node3 run --out z\nz = 1").message
 
 
 def test_a_file_that_comes_between_stays_and_nothing_of_the_job_is_lost(
