@@ -65,6 +65,11 @@ def check_job_id(job_id: object) -> None:
         raise JobSpecError("job_id: use 1 to 128 letters, digits, dots, dashes and underscores.")
 
 
+def is_job_id(word: str) -> bool:
+    """Return whether a stranger's name for a job is one; others may be code on somebody's line."""
+    return _JOB_ID.fullmatch(word) is not None
+
+
 def check_texts(**texts: object) -> None:
     """Refuse what is no plain line of text, or too long a one."""
     for name, text in texts.items():

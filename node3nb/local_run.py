@@ -62,10 +62,7 @@ def run_here(
     choice = choose(spec, executors)
     if choice.executor is None:
         raise JobRefused(f"The job can't be run here. {choice.why}")
-    if input_dir is not None and not input_dir.exists():
-        raise ConfigError(f"input: {input_dir} is not there; name a file or a directory.")
-    if output_dir is not None:
-        _make(output_dir, replace=replace_outputs)
+    _prepare(input_dir, output_dir, replace=replace_outputs)
     area = WorkArea(config.work_dir())
     try:
         with workspace.temporary(area.path, spec.job_id) as place:
@@ -76,11 +73,16 @@ def run_here(
                 spec, choice.executor, place, stage, reporter or SilentReporter(), why=choice.why
             )
             result = performed.result if ended is None else ended(performed.result, place)
-            if output_dir is None:
-                return result
             return _with_copies(result, place, output_dir, over_others=replace_outputs)
     finally:
         area.close()
+
+
+def _prepare(input_dir: Path | None, output_dir: Path | None, *, replace: bool) -> None:
+    if input_dir is not None and not input_dir.exists():
+        raise ConfigError(f"input: {input_dir} is not there; name a file or a directory.")
+    if output_dir is not None:
+        _make(output_dir, replace=replace)
 
 
 class _CopyStage:
@@ -133,9 +135,11 @@ def _make(output_dir: Path, *, replace: bool) -> None:
 
 
 def _with_copies(
-    result: JobResult, place: Workspace, output_dir: Path, *, over_others: bool
+    result: JobResult, place: Workspace, output_dir: Path | None, *, over_others: bool
 ) -> JobResult:
     """Copy what was collected, and return the result that tells whether all of it is there."""
+    if output_dir is None:
+        return result
     paths = [output.path for output in result.outputs]
     try:
         failed = copy_outputs(paths, place.output, output_dir, replace=over_others)

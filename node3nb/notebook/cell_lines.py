@@ -7,13 +7,12 @@ import tempfile
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
-from urllib.parse import urlsplit
 
 from node3nb.errors import MarketplaceUnreachable, VariableRefused
 from node3nb.jobs import JobResult
 from node3nb.marketplace import consumer
 from node3nb.marketplace.client import MarketplaceClient
-from node3nb.notebook import cell_job, input_archive, parsing
+from node3nb.notebook import cell_job, input_archive, local_address, parsing
 from node3nb.notebook.answers import Logs, Outputs
 from node3nb.notebook.attendance import attend
 from node3nb.notebook.cell_run import CellRun, Places
@@ -24,6 +23,7 @@ from node3nb.notebook.progress import Progress
 from node3nb.notebook.provider_job import ProviderJob
 from node3nb.notebook.session import Session
 from node3nb.notebook.submitted import SubmittedJob
+from node3nb.notebook.waiting import Waiting
 from node3nb.provider import Provider
 
 
@@ -113,18 +113,19 @@ class CellLines:
 
     def _await(self, job: SubmittedJob) -> JobResult:
         """Wait for a submitted job; an interrupt ends the waiting only."""
+        progress = self._progress()
+        waiting = Waiting(job, progress)
         try:
-            with self._progress() as progress:
-                return job.wait(
-                    tell=lambda view: progress(f"Job {job.job_id[:12]} is {view.status}")
-                )
+            with progress:
+                return job.wait(tell=waiting)
         except KeyboardInterrupt:
             told = f"You stopped waiting; job {job.job_id} goes on, and this is its handle."
-            raise Interrupted(told, job) from None
+            raise Interrupted(f"{told} {waiting.words}".strip(), job) from None
         except VariableRefused as error:
             raise Waited(str(error), job.result() or job) from None
 
     def _history(self, args: argparse.Namespace) -> object:
+        self._session.history.refresh()
         now = self._session.history[:]
         return now.to_pandas() if args.pandas else now
 
@@ -161,7 +162,7 @@ def _sent(client: MarketplaceClient, asked: Mapping[str, Any], archive: Path | N
     try:
         return consumer.submit(client, asked, archive)
     except MarketplaceUnreachable as error:
-        if urlsplit(client.url).hostname not in {"127.0.0.1", "::1", "localhost"}:
+        if not local_address.is_here(client.url):
             raise
         told = f"{error} A marketplace of your own starts with `%node3 market start`."
         raise MarketplaceUnreachable(told) from error

@@ -179,7 +179,17 @@ def _list(parser: Parser) -> None:
 
 
 def _market(parser: Parser) -> None:
-    parser.add_argument("action", choices=("start", "stop"), help="what to do")
+    actions = {
+        "start": "start one here",
+        "stop": "end it",
+        "jobs": "list the jobs you have submitted, newest first",
+        "cancel": "call one of them off",
+    }
+    told = "; ".join(f"{name}: {does}" for name, does in actions.items())
+    parser.add_argument("action", choices=tuple(actions), help=told)
+    parser.add_argument("job", nargs="?", metavar="JOB", help="to cancel: its id, or how it begins")
+    _add_marketplace(parser, "a file with your key, as the marketplace writes it")
+    parser.add_argument("--pandas", action="store_true", help="jobs as a pandas DataFrame")
     parser.add_argument("--data", type=Path, metavar="DIR", help="where it keeps everything")
     parser.add_argument(
         "--port",
@@ -271,7 +281,12 @@ COMMANDS = _commands(
     Command("job", "Return a job: its state, its result, its controls.", False, _job),
     Command("logs", "Show what a job has printed so far.", False, _logs),
     Command("outputs", "List the files a job has left.", False, _outputs),
-    Command("market", "Start or stop a marketplace on this machine.", False, _market),
+    Command(
+        "market",
+        "Start or stop a marketplace here; list or cancel what you sent to one.",
+        False,
+        _market,
+    ),
     Command(
         "doctor", "Try what this machine can do for jobs, and say what is missing.", False, _nothing
     ),

@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 import argparse
-import contextlib
 import re
 from collections.abc import Callable, Iterable
 from typing import Any
 
 from IPython.core.completer import CompletionContext, SimpleCompletion, context_matcher
 
-from node3nb.errors import JobSpecError
-from node3nb.job_checks import check_job_id
+from node3nb.job_checks import is_job_id
 from node3nb.notebook import commands
 from node3nb.notebook.commands import COMMANDS
 
@@ -20,6 +18,8 @@ _LINE = re.compile(r"^(?:%%|(?:\s*[\w.]+\s*=)?\s*%)node3\s+(?P<rest>.*)$")
 
 #: Subcommands that take a job.
 _OF_JOBS = frozenset({"job", "logs", "outputs"})
+#: An action that takes one.
+_CANCEL = ["market", "cancel"]
 
 
 def matcher(job_ids: Callable[[], Iterable[str]], names: Callable[[], Iterable[str]]) -> Any:
@@ -65,17 +65,10 @@ def words(before: list[str], job_ids: Callable[[], Iterable[str]]) -> Iterable[s
     if asked is not None and asked.nargs != 0:
         return _choices(asked)
     options = [name for name in parser.options if name.startswith("--") and name not in before]
-    values = [value for each in parser.positionals for value in _choices(each)]
-    ids = filter(_is_id, job_ids()) if before[0] in _OF_JOBS else ()
+    cancels = before[:2] == _CANCEL
+    values = [] if cancels else [value for each in parser.positionals for value in _choices(each)]
+    ids = filter(is_job_id, job_ids()) if cancels or before[0] in _OF_JOBS else ()
     return [*options, *values, *ids]
-
-
-def _is_id(word: str) -> bool:
-    """Whether a stranger's name for a job is one; anything else might be code on the line."""
-    with contextlib.suppress(JobSpecError):
-        check_job_id(word)
-        return True
-    return False
 
 
 def _choices(action: argparse.Action) -> list[str]:

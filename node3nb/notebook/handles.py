@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import codecs
+import datetime as dt
 import time
 from abc import ABC, abstractmethod
 from typing import ClassVar, Protocol
@@ -23,6 +24,13 @@ class Handle(Protocol):
     @property
     def stands(self) -> str:
         """Where it stands, as far as is known here; asks nobody."""
+
+    @property
+    def as_of(self) -> dt.datetime | None:
+        """When that was learnt, in UTC; None where it is so now."""
+
+    def refresh(self, within_s: float) -> None:
+        """Learn where it stands, in so many seconds at the most."""
 
     def wait(self, timeout_s: float | None = None) -> JobResult:
         """Wait until it has ended and return how."""
@@ -53,6 +61,12 @@ class Waited(Exception):
         self.answer = answer
 
 
+def standing(job: Handle) -> str:
+    """Return where a job stands, with the time for which that is true if it may have changed."""
+    known = job.as_of
+    return f"{job.stands} as of {known.astimezone():%H:%M:%S}" if known else job.stands
+
+
 class Interrupted(Waited):
     """The owner interrupted the kernel."""
 
@@ -67,6 +81,15 @@ class Logged(ABC):
 
     #: Seconds between two looks at a log that is followed.
     look_s: ClassVar[float] = LOOK_S
+
+    @property
+    def as_of(self) -> dt.datetime | None:
+        """When its state was learnt, in UTC; None where it is so now."""
+        return None
+
+    def refresh(self, within_s: float) -> None:
+        """Learn where it stands; of what runs here, that is known."""
+        del within_s
 
     @abstractmethod
     def look(self) -> tuple[Logs, bool]:

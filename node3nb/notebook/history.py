@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 import datetime as dt
+import time
 from collections import deque
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from node3nb.notebook.handles import Handle
+from node3nb.errors import MarketplaceError
+from node3nb.notebook.handles import Handle, standing
 from node3nb.notebook.listing import Listing
 
 #: Cells remembered.
 KEPT = 200
+#: Seconds for which marketplaces are asked before a history is shown.
+REFRESH_S = 2.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,7 +39,7 @@ class History(Listing[Sent]):
     heads = ("job", "where", "begun", "stands", "cell")
     noun = "cell"
     none = "No cell has been run or submitted as a job yet."
-    times = ("begun_at",)
+    times = ("begun_at", "as_of")
 
     def __init__(self, items: Sequence[Sent] = ()) -> None:
         super().__init__()
@@ -48,6 +52,17 @@ class History(Listing[Sent]):
         now = dt.datetime.now(dt.UTC).isoformat(timespec="seconds")
         self._sent.appendleft(Sent(job, where, now, first))
 
+    def refresh(self) -> None:
+        """Learn where the jobs stand, for `REFRESH_S` in all; what is not learnt shows its age."""
+        due, silent = time.monotonic() + REFRESH_S, set()
+        for each in self:
+            left_s = due - time.monotonic()
+            if left_s > 0 and each.where not in silent:
+                try:
+                    each.job.refresh(left_s)
+                except MarketplaceError:
+                    silent.add(each.where)
+
     def find(self, job_id: str) -> Handle | None:
         """Return a job by its id, or by the only one that begins so."""
         alike = [each.job for each in self if each.job.job_id.startswith(job_id)]
@@ -58,7 +73,7 @@ class History(Listing[Sent]):
     def row(item: Sent) -> tuple[str, ...]:
         """Return what the columns say of one cell."""
         begun = f"{dt.datetime.fromisoformat(item.begun_at).astimezone():%H:%M:%S}"
-        return (item.job.job_id[:12], item.where, begun, item.job.stands, item.cell)
+        return (item.job.job_id[:12], item.where, begun, standing(item.job), item.cell)
 
     @staticmethod
     def fields(item: Sent) -> dict[str, Any]:
@@ -68,5 +83,6 @@ class History(Listing[Sent]):
             "where": item.where,
             "begun_at": item.begun_at,
             "stands": item.job.stands,
+            "as_of": item.job.as_of.isoformat() if item.job.as_of else None,
             "cell": item.cell,
         }

@@ -1,4 +1,4 @@
-"""The lines about this machine: its marketplace, what it can do, what its owner has chosen."""
+"""The lines about this machine: what it can do, what its owner has chosen."""
 
 from __future__ import annotations
 
@@ -7,7 +7,6 @@ from collections.abc import Callable
 
 from node3nb import config
 from node3nb.examination import examine
-from node3nb.marketplace.process import MarketplaceProcess
 from node3nb.notebook.answers import Configuration, Doctor
 from node3nb.notebook.preferences import Node3
 from node3nb.notebook.session import Session
@@ -20,21 +19,9 @@ class MachineLines:
         self._session = session
         self._chosen = chosen
         self.obeys: dict[str, Callable[[argparse.Namespace], object]] = {
-            "market": self._market,
             "doctor": lambda _: Doctor(examine()),
             "config": self._config,
         }
-
-    def _market(self, args: argparse.Namespace) -> MarketplaceProcess | None:
-        running = self._session.market
-        if args.action == "stop":
-            self._session.stop_market()
-            print("The local marketplace has ended." if running else "None runs.")  # noqa: T201
-            return None
-        if running is not None:
-            print(f"A local marketplace runs already at {running.url}: this is it.")  # noqa: T201
-            return running
-        return self._session.start_market(args.data, args.port)
 
     def _config(self, _: argparse.Namespace) -> Configuration:
         url = self._session.marketplace_url(None)

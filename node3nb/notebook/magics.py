@@ -14,6 +14,7 @@ from node3nb.notebook import commands, completion, parsing, shown
 from node3nb.notebook.cell_lines import CellLines
 from node3nb.notebook.handles import Waited
 from node3nb.notebook.machine_lines import MachineLines
+from node3nb.notebook.market_lines import MarketLines
 from node3nb.notebook.parsing import HelpAsked, Misused
 from node3nb.notebook.preferences import Node3
 from node3nb.notebook.provider_lines import ProviderLines
@@ -53,6 +54,7 @@ class Node3Magics(Magics):
         self._session = Session(self._chosen, getattr(shell, "kernel", None))
         self._provider = ProviderLines(self._session)
         self._cells = CellLines(shell, self._session, self._chosen)
+        self._market = MarketLines(self._session)
         machine = MachineLines(self._session, self._chosen)
         self._matcher = completion.matcher(self._job_ids, self._names)
         shell.Completer.custom_matchers.append(self._matcher)
@@ -60,6 +62,7 @@ class Node3Magics(Magics):
         self._obeys: dict[str, Callable[[argparse.Namespace], object]] = {
             **self._provider.obeys,
             **self._cells.obeys,
+            **self._market.obeys,
             **machine.obeys,
         }
 
@@ -128,7 +131,7 @@ class Node3Magics(Magics):
             self._shell.user_ns[name] = answer
 
     def _job_ids(self) -> list[str]:
-        return [*self._cells.job_ids(), *self._provider.job_ids()]
+        return [*self._cells.job_ids(), *self._provider.job_ids(), *self._market.job_ids()]
 
     def _names(self) -> list[str]:
         hidden = self._shell.user_ns_hidden

@@ -34,7 +34,7 @@ class Progress:
         """Show a line."""
         if self._due is None or time.monotonic() < self._due:
             return
-        line = inert_text.line(text, 200)
+        line = inert_text.line(text, 300)
         html = f'<p {page.NO_MATH} role="status">{page.escape(line)}</p>'
         shown = {"text/plain": line, "text/html": html}
         update = bool(self._display_id)

@@ -11,6 +11,7 @@ from node3nb.agent.settings import Settings
 from node3nb.containers.policy import ContainerPolicy
 from node3nb.errors import Node3Error
 from node3nb.jobs import Isolation
+from node3nb.notebook import local_address
 from node3nb.notebook.answers import Why
 from node3nb.notebook.jobs_list import Jobs
 from node3nb.notebook.session import Session
@@ -67,7 +68,10 @@ class ProviderLines:
             docker_manager=None if args.native_only else "auto",
             settings=settings,
         )
-        return self._session.start_provider(provider, keep_alive=bool(args.keep_alive))
+        started = self._session.start_provider(provider, keep_alive=bool(args.keep_alive))
+        if local_address.is_silent(url):
+            print(_nobody_at(url))  # noqa: T201 - an answer
+        return started
 
     def _status(self, _: argparse.Namespace) -> Snapshot:
         return self._session.provider.snapshot()
@@ -85,6 +89,15 @@ class ProviderLines:
         provider = self._session.provider
         control(provider)
         return provider.snapshot()
+
+
+def _nobody_at(url: str) -> str:
+    """Return what is said when a provider waits where no marketplace is."""
+    return (
+        f"No marketplace answers at {url}; the provider waits for one there. `%node3 market start` "
+        "starts one on this machine; `%node3 stop`, then `%node3 start --marketplace URL` names "
+        "another."
+    )
 
 
 def _already(running: Provider, wanted: str | None) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import datetime as dt
 import shutil
 import tempfile
 from collections.abc import Callable, MutableMapping
@@ -13,11 +14,11 @@ from node3nb import inert_text
 from node3nb.errors import CallNotOffered, InputError, VariableRefused
 from node3nb.jobs import JobResult
 from node3nb.marketplace import consumer
-from node3nb.marketplace.client import MarketplaceClient
+from node3nb.marketplace.client import ANSWER_S, MarketplaceClient
 from node3nb.marketplace.protocol import JobView
-from node3nb.notebook import page
+from node3nb.notebook import market_jobs, page
 from node3nb.notebook.answers import Logs
-from node3nb.notebook.handles import Logged, whole_text
+from node3nb.notebook.handles import Logged, standing, whole_text
 from node3nb.variables.bundle import PLACE
 from node3nb.variables.luggage import MAX_BYTES, Luggage
 
@@ -53,6 +54,7 @@ class SubmittedJob(Logged):
     ) -> None:
         self._client = client
         self._seen: JobView | None = None
+        self._seen_at = _now()
         self._luggage = luggage or Luggage()
         self._names = {} if names is None else names
         self._awaited = bool(self._luggage.out)
@@ -70,10 +72,34 @@ class SubmittedJob(Logged):
         """Where it stood when the marketplace was last asked; asks nobody."""
         return inert_text.line(self._seen.status) if self._seen else "submitted"
 
-    def view(self) -> JobView:
+    @property
+    def as_of(self) -> dt.datetime | None:
+        """When that was; None once it has ended: it stays so."""
+        return None if self._seen is not None and self._seen.final else self._seen_at
+
+    def view(self, within_s: float = ANSWER_S) -> JobView:
         """Ask the marketplace and return all that it tells: agent, attempts, history."""
-        self._seen = self._client.job(self.job_id)
-        return self._seen
+        return self._see(self._client.job(self.job_id, within_s))
+
+    def refresh(self, within_s: float) -> None:
+        """Ask where it stands, for so many seconds; one that has ended stays as it is.
+
+        Raises
+        ------
+        MarketplaceError
+            The marketplace does not answer in time.
+        """
+        if self.as_of is not None:
+            self.view(within_s)
+
+    def waits_for(self) -> str:
+        """Ask the marketplace and return in a sentence what it waits for; empty if for nothing."""
+        queued = self.view().status in market_jobs.QUEUED
+        return market_jobs.waits_for(self._client, self.job_id) if queued else ""
+
+    def _see(self, view: JobView) -> JobView:
+        self._seen, self._seen_at = view, _now()
+        return view
 
     def status(self) -> str:
         """Ask the marketplace and return where the job stands."""
@@ -105,8 +131,14 @@ class SubmittedJob(Logged):
         MarketplaceError
             The marketplace has not answered for a minute.
         """
-        self._seen = consumer.wait(self._client, self.job_id, timeout_s, tell=tell)
-        return self._ended(self._seen)
+
+        def seen(view: JobView) -> None:
+            self._see(view)
+            if tell is not None:
+                tell(view)
+
+        view = consumer.wait(self._client, self.job_id, timeout_s, tell=seen)
+        return self._ended(self._see(view))
 
     def _ended(self, view: JobView) -> JobResult:
         result = self._luggage.besides(consumer.result_of(view))
@@ -151,9 +183,9 @@ class SubmittedJob(Logged):
         return Path(directory)
 
     def __repr__(self) -> str:
-        """Return what was last heard: a display asks nobody."""
+        """Return what was last heard, and when: a display asks nobody."""
         where = inert_text.line(self.marketplace_url)
-        return f"<SubmittedJob {inert_text.line(self.job_id)} at {where}: {self.stands}>"
+        return f"<SubmittedJob {inert_text.line(self.job_id)} at {where}: {standing(self)}>"
 
     def _repr_html_(self) -> str:
         view = self._seen
@@ -163,8 +195,12 @@ class SubmittedJob(Logged):
             [
                 ("job", self.job_id),
                 ("marketplace", self.marketplace_url),
-                ("status", self.stands),
+                ("status", standing(self)),
                 ("agent", agent),
                 ("why", reason),
             ]
         )
+
+
+def _now() -> dt.datetime:
+    return dt.datetime.now(dt.UTC)

@@ -14,6 +14,17 @@ def offered(cells: Cells, code: str) -> list[str]:
         return [each.text for each in found]
 
 
+MARKETS = [
+    "--allow-insecure-http",
+    "--data",
+    "--help",
+    "--keys",
+    "--marketplace",
+    "--pandas",
+    "--port",
+]
+
+
 @pytest.mark.parametrize(
     ("code", "texts"),
     [
@@ -21,12 +32,14 @@ def offered(cells: Cells, code: str) -> list[str]:
         ("p = %node3 sta", ["start", "status"]),
         ("%%node3 su", ["submit"]),
         ("x = 1\n%node3 dra", ["drain"]),
-        ("%node3 market ", ["--data", "--help", "--port", "start", "stop"]),
+        ("%node3 market s", ["start", "stop"]),
+        ("%node3 market c", ["cancel"]),
+        ("%node3 market cancel ", MARKETS),
         ("%node3 market --port 1 sto", ["stop"]),
         ("%%node3 run --mem", ["--memory"]),
         ("%%node3 run --network ", ["host", "none"]),
         ("%%node3 run --isolation na", ["namespaces"]),
-        ("%node3 market --port 1 --", ["--data", "--help"]),
+        ("%node3 market --port 1 --d", ["--data"]),
         ("%node3 start --allow-w", ["--allow-weak-isolation"]),
         ("%node3 logs ", ["--follow", "--help"]),
         ("%node3 outputs --", ["--help", "--save"]),

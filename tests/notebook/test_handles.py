@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 
 import pandas as pd
 import pytest
 from support.kernel_cells import Cells
+from support.native_jobs import wait_until
 
 from node3nb.notebook.cell_run import CellRun
 from node3nb.notebook.submitted import SubmittedJob
@@ -75,10 +77,41 @@ def test_the_history_lists_what_was_sent(cells: Cells, submit: str) -> None:
     ]
     assert history[0].job is job
     assert repr(history).startswith("2 cells\njob ")
-    assert "submitted  print('second')" in repr(history)
+    assert re.search(r"available as of \d\d:\d\d:\d\d  print\('second'\)", repr(history))
+    assert "completed  print('first')" in re.sub(" +", "  ", repr(history)).replace(")  ", ") ")
     frame = cells.run("%node3 history --pandas")
-    assert list(frame.stands) == ["submitted", "completed"]
+    assert list(frame.stands) == ["available", "completed"]
     assert isinstance(frame.begun_at.dtype, pd.DatetimeTZDtype)
+    assert list(frame.as_of.isna()) == [False, True]
+
+
+def test_what_was_heard_of_a_job_never_passes_for_what_is(
+    cells: Cells, start: str, submit: str
+) -> None:
+    job = cells.run(f"{submit}\nprint('second')")
+    assert re.search(r": submitted as of \d\d:\d\d:\d\d>$", repr(job))
+    job.view()
+    assert re.search(r": available as of \d\d:\d\d:\d\d>$", repr(job))
+    assert "available as of" in cells.shown(job)[1]
+    cells.run(start)
+    wait_until(lambda: job.view().final)
+    assert repr(job).endswith(": completed>")
+    cells.run("%node3 stop;")
+
+    ended = cells.run(f"{submit}\nprint(3)")
+    ended._client.cancel(ended.job_id)
+    assert "submitted as of" in repr(ended)
+    assert [sent.job.stands for sent in cells.run("%node3 history")] == ["cancelled", "completed"]
+    assert repr(ended).endswith(": cancelled>")
+
+
+def test_a_history_is_shown_although_a_marketplace_is_gone(cells: Cells) -> None:
+    cells.run("%node3 market start")
+    jobs = [cells.run("%%node3 submit\nprint(1)") for _ in range(2)]
+    cells.run("%node3 market stop")
+    history = cells.run("%node3 history")
+    assert [sent.job for sent in history] == jobs[::-1]
+    assert repr(history).count("submitted as of ") == 2
 
 
 def test_a_history_forgets_and_shows_some(cells: Cells) -> None:

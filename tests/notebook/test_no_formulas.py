@@ -56,7 +56,8 @@ class Told:
 
     url = FORMULA
 
-    def job(self, job_id: str) -> JobView:
+    def job(self, job_id: str, within_s: float) -> JobView:
+        del within_s
         return JobView(job_id=job_id, status=FORMULA, agent_id=FORMULA, error_message=FORMULA)
 
 

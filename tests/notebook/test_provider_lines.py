@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 from support.kernel_cells import Cells
+from support.native_jobs import wait_until
 
 from node3nb import JobResult, Provider
 from node3nb.errors import AlreadyRunning
@@ -38,10 +39,10 @@ def test_a_cell_that_starts_one_in_python_is_run_again_without_a_traceback(
     cells.run(f"from node3nb import Provider\np = {start}")
     with pytest.raises(AlreadyRunning):
         cells.run(f"Provider({market_url!r}).start()")
-    assert cells.stdout.strip().splitlines() == [
+    assert cells.stdout.strip() == (
         "AlreadyRunning: A provider runs in this process already: `Provider.current()`; "
         "stop it to start another."
-    ]
+    )
     assert cells.run("Provider.current() is p and p.running")
 
 
@@ -173,8 +174,8 @@ def test_a_marketplace_that_is_not_there_is_told_in_a_sentence(
 
     cells.run("%node3 start --native-only --marketplace http://127.0.0.1:1 -o p;")
     provider = cells.shell.user_ns["p"]
-    while "can't be reached" not in repr(cells.run("%node3 why")):
-        assert provider.running
+    wait_until(lambda: "can't be reached" in provider.snapshot().reason)
+    assert "can't be reached" in repr(cells.run("%node3 why"))
 
 
 def test_a_marketplace_of_this_notebook_needs_no_names(cells: Cells, node3_home: Path) -> None:
@@ -190,10 +191,9 @@ def test_a_marketplace_of_this_notebook_needs_no_names(cells: Cells, node3_home:
     cells.run("%node3 market stop")
     assert cells.stdout == "The local marketplace has ended.\n"
     assert not market.alive
-    another = cells.run("%node3 market start")
-    cells.run("%node3 start --native-only;")
-    assert f"for {market.url} and not for {another.url}" in cells.stdout
-    assert "`%node3 stop`, then `%node3 start`" in cells.stdout
+    again = cells.run("%node3 market start")
+    assert again.url == market.url, "the provider waits there"
+    assert cells.run("%%node3 submit --wait\nprint(3)").stdout == "3\n"
     cells.run("%node3 market stop")
     cells.run("%node3 market stop")
     assert cells.stdout == "None runs.\n"

@@ -21,6 +21,7 @@ from node3nb.marketplace.protocol import JobView
 from node3nb.notebook import page, shown
 from node3nb.notebook.answers import Logs, Outputs, Why
 from node3nb.notebook.jobs_list import Jobs
+from node3nb.notebook.market_jobs import MarketJobs
 from node3nb.notebook.submitted import SubmittedJob
 from node3nb.provider import Provider
 
@@ -78,20 +79,21 @@ class HostileMarketplace:
 
     url = f"http://127.0.0.1:1/{HOSTILE}"
 
-    def job(self, job_id: str) -> JobView:
+    def job(self, job_id: str, within_s: float) -> JobView:
+        del within_s
         return JobView(
             job_id=job_id, status=HOSTILE, agent_id=HOSTILE, error_message=HOSTILE, final=False
         )
 
 
 SUBMITTED = SubmittedJob(HostileMarketplace(), HOSTILE)
-SUBMITTED.view()
+AT_MARKET = MarketJobs([SUBMITTED.view()])
 OUTPUTS = Outputs(HOSTILE, (OutputFile(HOSTILE, 1, HOSTILE),) * 500)
 
 
 @pytest.mark.parametrize(
     "value",
-    [SUBMITTED, OUTPUTS, RESULT, NOW, Jobs([JOB]), Logs("a", HOSTILE, HOSTILE), WHY],
+    [SUBMITTED, AT_MARKET, OUTPUTS, RESULT, NOW, Jobs([JOB]), Logs("a", HOSTILE, HOSTILE), WHY],
     ids=lambda v: type(v).__name__,
 )
 def test_nothing_a_stranger_wrote_acts(cells: Cells, value: object) -> None:

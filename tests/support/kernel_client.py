@@ -118,6 +118,11 @@ class Kernel:
         """Wait until a cell that was started has printed something."""
         self._hear(cell, lambda *_: text in cell.reply.stdout)
 
+    def await_shown(self, cell: Cell, text: str) -> None:
+        """Wait until a cell that was started has displayed something, at first or later."""
+        reply = cell.reply
+        self._hear(cell, lambda *_: text in f"{reply.shown}{reply.updates}")
+
     def await_updates(self, cell: Cell, count: int) -> None:
         """Wait until a cell that was started has changed what it displays so often."""
         self._hear(cell, lambda *_: len(cell.reply.updates) >= count)
