@@ -13,8 +13,12 @@ from support.native_jobs import Bench
 from node3nb import DockerManager
 from node3nb.containers.policy import ContainerPolicy
 from node3nb.executor import Executor
+from node3nb.jobs import Isolation
 
-KINDS = ("native", "docker", "podman")
+#: The native levels, weakest first, and the engines.
+LEVELS = (Isolation.LIMITS, Isolation.LANDLOCK, Isolation.NAMESPACES)
+ENGINES = {"docker": "dockerd", "podman": "podman"}
+KINDS = ("native", *ENGINES)
 
 
 @pytest.fixture(scope="module", params=KINDS)
@@ -27,15 +31,15 @@ def kind(request: pytest.FixtureRequest) -> str:
 @pytest.fixture(scope="module")
 def executor(kind: str, request: pytest.FixtureRequest) -> Iterator[Executor]:
     made: Executor
-    if kind == "native":
-        made = needs.native(None)
+    if kind not in ENGINES:
+        made = needs.native(None if kind == "native" else Isolation(kind))
     else:
-        engine = request.getfixturevalue({"docker": "dockerd", "podman": "podman"}[kind])
+        engine = request.getfixturevalue(ENGINES[kind])
         made = DockerManager(ContainerPolicy(default_image=PLAIN), hints=engine.hints)
         assert made.available().available
     yield made
     made.close()
-    if kind != "native":
+    if kind in ENGINES:
         assert engine.containers() == []
 
 

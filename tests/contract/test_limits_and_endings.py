@@ -5,6 +5,7 @@ from __future__ import annotations
 import signal
 
 import pytest
+from contract.conftest import ENGINES, LEVELS
 from support.native_jobs import GIB, MIB, PATIENCE_S, Bench, limits, linux_only, printed
 
 from node3nb.jobs import ExitReason, JobState
@@ -13,13 +14,19 @@ pytestmark = linux_only
 LONG_GRACE = limits(grace_s=PATIENCE_S)
 
 
+@pytest.fixture(scope="module", params=(*LEVELS, *ENGINES))
+def kind(request: pytest.FixtureRequest) -> str:
+    """The isolation level of native jobs, or the engine: none of this depends on it."""
+    return str(request.param)
+
+
 @pytest.mark.parametrize("way", ["holds_stdout", "leaves", "reforks", "leaderless", "many"])
 def test_daemons_end_with_the_main_process(bench: Bench, way: str) -> None:
     result = bench.program("daemons.py", way)
     assert printed(result) == "ready\n"
 
 
-@pytest.mark.parametrize("way", ["leaves", "leaderless"])
+@pytest.mark.parametrize("way", ["leaves", "reforks", "leaderless"])
 def test_daemons_end_when_the_job_is_cancelled(bench: Bench, way: str) -> None:
     with bench.started_program("daemons.py", way, "stay") as job:
         job.await_line("ready")
@@ -64,26 +71,31 @@ def test_wall_clock(bench: Bench, way: str) -> None:
     assert result.wall_s >= 0.5
 
 
-@pytest.mark.parametrize("way", ["one", "many", "shared", "file_in_memory"])
+@pytest.mark.parametrize(
+    "way", ["one", "many", "fast", "shared", "single", "leaderless", "given_back", "file_in_memory"]
+)
 def test_too_much_memory(bench: Bench, way: str) -> None:
     caps = limits(memory_bytes=192 * MIB, disk_bytes=4 * GIB)
     result = bench.program("memory.py", way, "1024", limits=caps)
     assert (result.reason, result.state) == (ExitReason.OUT_OF_MEMORY, JobState.FAILED)
     assert "192 MiB" in result.message
+    assert result.usage.peak_memory_bytes < 1.1 * GIB
 
 
-def test_too_many_tasks(bench: Bench) -> None:
+@pytest.mark.parametrize("way", ["processes", "threads"])
+def test_too_many_tasks(bench: Bench, way: str) -> None:
+    """A control group, or a user of its own, refuses too much; without one the job ends for it."""
     caps = limits(processes=60, memory_bytes=GIB, timeout_s=1)
-    result = bench.program("fork_bomb.py", "processes", limits=caps)
-    if "cgroup" in result.layers:
+    result = bench.program("fork_bomb.py", way, limits=caps)
+    if {"cgroup", "own-user"} & set(result.layers):
         assert result.usage.peak_processes <= 60
-        assert "BlockingIOError" in result.stderr
+        assert "BlockingIOError" in result.stderr or "can't start new thread" in result.stderr
     else:
         assert result.reason is ExitReason.SIGNALED
         assert "its limit is 60" in result.message
 
 
-@pytest.mark.parametrize("way", ["pieces", "one_file", "closed"])
+@pytest.mark.parametrize("way", ["pieces", "one_file", "long_path", "closed", "removed"])
 def test_too_many_bytes_on_disk(bench: Bench, way: str) -> None:
     result = bench.program("disk.py", way, limits=limits(disk_bytes=64 * MIB))
     assert (result.reason, result.state) == (ExitReason.DISK_LIMIT, JobState.FAILED)
@@ -102,7 +114,8 @@ def test_too_deep(bench: Bench) -> None:
     assert "deeper than 100" in result.message
 
 
-def test_what_takes_no_room_is_not_charged(bench: Bench) -> None:
-    result = bench.program("disk.py", "sparse", limits=limits(disk_bytes=64 * MIB))
+@pytest.mark.parametrize("way", ["sparse", "linked"])
+def test_what_takes_no_room_is_not_charged(bench: Bench, way: str) -> None:
+    result = bench.program("disk.py", way, limits=limits(disk_bytes=64 * MIB))
     assert result.ok, result
     assert result.usage.written_bytes < MIB

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from contract.conftest import KINDS
+from contract.conftest import ENGINES
 from support import needs
 from support.engines import PLAIN, SCIENCE, SCIENCE_PACKAGES
 from support.sample_job_parts import NAMES, TEST_JOBS, unpack
@@ -18,19 +18,13 @@ from node3nb.executor import Executor, SilentReporter, choose
 from node3nb.files import workspace
 
 
-@pytest.fixture(scope="module", params=KINDS)
-def kind(request: pytest.FixtureRequest) -> str:
-    chosen: str = request.param
-    return chosen
-
-
 @pytest.fixture(scope="module")
 def executor(kind: str, request: pytest.FixtureRequest) -> Iterator[Executor]:
     made: Executor
     if kind == "native":
         made = needs.native(None)
     else:
-        engine = request.getfixturevalue({"docker": "dockerd", "podman": "podman"}[kind])
+        engine = request.getfixturevalue(ENGINES[kind])
         engine.have(SCIENCE, modules=SCIENCE_PACKAGES)
         allowed = ("docker.io/library/*", "docker.io/node3nb-test/*")
         policy = ContainerPolicy(default_image=SCIENCE, own_images=allowed)

@@ -6,14 +6,12 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from contract.conftest import LEVELS
 from support import needs
 from support.native_jobs import Bench
 
 from node3nb import NativeExecutor
 from node3nb.jobs import Isolation
-
-#: The levels that are native, weakest first.
-LEVELS = (Isolation.LIMITS, Isolation.LANDLOCK, Isolation.NAMESPACES)
 
 
 @pytest.fixture(scope="session", params=LEVELS)

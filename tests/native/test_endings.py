@@ -16,49 +16,15 @@ from support.native_jobs import (
     linux_only,
     wait_until,
 )
-from support.native_levels import at, once
+from support.native_levels import at
 
 from node3nb import supervisor_client
 from node3nb.errors import SupervisorLost
-from node3nb.jobs import ExitReason, Isolation, JobState
+from node3nb.jobs import ExitReason, Isolation
 from node3nb.supervisor_client import SupervisorClient
 
 pytestmark = linux_only
 LONG_GRACE = limits(grace_s=PATIENCE_S)
-
-
-@pytest.mark.parametrize("way", ["holds_stdout", "leaves", "reforks", "leaderless", "many"])
-def test_daemons_end_with_the_main_process(bench: Bench, way: str) -> None:
-    result = bench.program("daemons.py", way)
-    assert result.ok, result
-    assert result.stdout == "ready\n"
-
-
-@pytest.mark.parametrize("way", ["leaves", "reforks", "leaderless"])
-def test_daemons_end_when_the_job_is_cancelled(bench: Bench, way: str) -> None:
-    with bench.started_program("daemons.py", way, "stay") as job:
-        job.await_line("ready")
-        bench.executor.cancel(job.spec.job_id)
-        assert job.result().state is JobState.CANCELLED
-        assert job.trace.living() == []
-
-
-def test_polite_job_is_asked(bench: Bench) -> None:
-    with bench.started_program("stubborn.py", "polite", limits=LONG_GRACE) as job:
-        job.await_line("ready")
-        bench.executor.cancel(job.spec.job_id)
-        result = job.result()
-    assert (result.reason, result.exit_code) == (ExitReason.CANCELLED, 3)
-    assert result.stdout.splitlines() == ["ready", "asked"]
-
-
-def test_deaf_job_is_killed(bench: Bench) -> None:
-    with bench.started_program("stubborn.py", "deaf") as job:
-        job.await_line("ready")
-        bench.executor.cancel(job.spec.job_id)
-        bench.executor.cancel(job.spec.job_id)
-        result = job.result()
-    assert (result.reason, result.signal) == (ExitReason.CANCELLED, signal.SIGKILL)
 
 
 def test_stopped_job_hears_that_it_is_asked(bench: Bench) -> None:
@@ -73,17 +39,6 @@ def test_stopped_job_hears_that_it_is_asked(bench: Bench) -> None:
 def _stopped(pid: int) -> bool:
     with open(f"/proc/{pid}/stat") as stat:
         return stat.read().rpartition(")")[2].split()[0] == "T"
-
-
-def test_cancelled_before_it_starts(bench: Bench) -> None:
-    result = bench.run("sleep", "60", prepare=lambda job: job.listener.cancelled.set())
-    assert (result.state, result.reason) == (JobState.CANCELLED, ExitReason.CANCELLED)
-
-
-@once
-def test_cancel_of_nobody(bench: Bench) -> None:
-    bench.executor.cancel("never-heard-of")
-    assert bench.run("true").ok
 
 
 @at(Isolation.LIMITS)

@@ -7,12 +7,9 @@ import time
 import pytest
 from support.native_jobs import GIB, MIB, Bench, limits, linux_only
 
-from node3nb.jobs import ExitReason, JobResult, JobState, Start
+from node3nb.jobs import ExitReason, JobResult, Start
 
 pytestmark = linux_only
-
-
-WAYS = ["one", "many", "fast", "shared", "single", "leaderless", "given_back", "file_in_memory"]
 
 
 def memory(
@@ -20,14 +17,6 @@ def memory(
 ) -> JobResult:
     caps = limits(memory_bytes=limit_mib * MIB, disk_bytes=4 * GIB)
     return bench.program("memory.py", way, str(mib), limits=caps, start=start)
-
-
-@pytest.mark.parametrize("way", WAYS)
-def test_too_much_memory(bench: Bench, way: str) -> None:
-    result = memory(bench, way, 1024)
-    assert (result.reason, result.state) == (ExitReason.OUT_OF_MEMORY, JobState.FAILED)
-    assert "192 MiB" in result.message
-    assert result.usage.peak_memory_bytes < 1.1 * GIB
 
 
 def test_refused_allocation_that_the_program_survives(bench: Bench) -> None:
@@ -55,56 +44,9 @@ def test_sharing_is_no_disguise(bench: Bench) -> None:
     assert result.usage.peak_memory_bytes < 600 * MIB
 
 
-@pytest.mark.parametrize("way", ["polite", "deaf"])
-def test_wall_clock(bench: Bench, way: str) -> None:
-    result = bench.program("stubborn.py", way, limits=limits(timeout_s=0.5))
-    assert (result.reason, result.state) == (ExitReason.TIMED_OUT, JobState.FAILED)
-    assert "0.5 s" in result.message
-    assert result.wall_s >= 0.5
-
-
 def test_job_too_short_to_be_measured_has_a_peak_all_the_same(bench: Bench) -> None:
     assert MIB / 2 < bench.run("true").usage.peak_memory_bytes < 256 * MIB
     assert MIB / 2 < bench.python("pass").usage.peak_memory_bytes < 256 * MIB
-
-
-@pytest.mark.parametrize("way", ["processes", "threads"])
-def test_too_many_tasks(bench: Bench, way: str) -> None:
-    """A control group, or a user of its own, refuses too much; without one the job ends for it."""
-    caps = limits(processes=60, memory_bytes=GIB, timeout_s=1)
-    result = bench.program("fork_bomb.py", way, limits=caps)
-    if {"cgroup", "own-user"} & set(result.layers):
-        assert result.usage.peak_processes <= 60
-        assert "BlockingIOError" in result.stderr or "can't start new thread" in result.stderr
-    else:
-        assert result.reason is ExitReason.SIGNALED
-        assert "its limit is 60" in result.message
-
-
-@pytest.mark.parametrize("way", ["pieces", "one_file", "long_path", "closed", "removed"])
-def test_too_many_bytes_on_disk(bench: Bench, way: str) -> None:
-    result = bench.program("disk.py", way, limits=limits(disk_bytes=64 * MIB))
-    assert (result.reason, result.state) == (ExitReason.DISK_LIMIT, JobState.FAILED)
-    assert "64 MiB" in result.message or "limit of bytes" in result.message
-
-
-def test_too_many_files(bench: Bench) -> None:
-    result = bench.program("disk.py", "files", limits=limits(disk_files=1000))
-    assert result.reason is ExitReason.DISK_LIMIT
-    assert "its limit is 1000" in result.message
-
-
-def test_too_deep(bench: Bench) -> None:
-    result = bench.program("disk.py", "deep")
-    assert result.reason is ExitReason.DISK_LIMIT
-    assert "deeper than 100" in result.message
-
-
-@pytest.mark.parametrize("way", ["sparse", "linked"])
-def test_what_takes_no_room_is_not_charged(bench: Bench, way: str) -> None:
-    result = bench.program("disk.py", way, limits=limits(disk_bytes=64 * MIB))
-    assert result.ok, result
-    assert result.usage.written_bytes < MIB
 
 
 def test_limit_also_ends_a_job_that_is_on_its_way_out(bench: Bench) -> None:
