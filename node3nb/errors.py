@@ -109,7 +109,7 @@ class LeaseLost(MarketplaceError):
 
 
 class AlreadyRunning(Node3Error):
-    """A provider runs in this process already: `Provider.current()`; stop it to start another."""
+    """A provider runs in this process already; stop it before you start another."""
 
     def _render_traceback_(self) -> list[str]:
         """Return what IPython shows: a cell that is run again is no fault to be traced."""

@@ -26,6 +26,7 @@ from node3nb.secret_text import Secret
 
 #: Seconds a stop may take before the caller goes on without it: the ladder's grace and some.
 STOP_S = 30.0
+_RUNS = "A provider runs in this process already: `Provider.current()`; stop it to start another."
 
 
 class Provider:
@@ -108,7 +109,7 @@ class Provider:
         """
         with Provider._starting:
             if Provider.current() is not None:
-                raise AlreadyRunning
+                raise AlreadyRunning(_RUNS)
             if self._thread is not None:
                 self._begin_anew()
             self._thread = self._new_thread()

@@ -17,6 +17,7 @@ from node3nb.notebook.answers import Logs, Outputs
 from node3nb.notebook.attendance import attend
 from node3nb.notebook.cell_run import CellRun, Places
 from node3nb.notebook.handles import Handle, Interrupted, Waited
+from node3nb.notebook.market_lines import MarketLines
 from node3nb.notebook.parsing import Misused
 from node3nb.notebook.preferences import Node3
 from node3nb.notebook.progress import Progress
@@ -38,12 +39,15 @@ class CellLines:
         What the notebook holds.
     chosen
         What its owner likes.
+    market
+        Knows the jobs that other notebooks have sent.
     """
 
-    def __init__(self, shell: Any, session: Session, chosen: Node3) -> None:
+    def __init__(self, shell: Any, session: Session, chosen: Node3, market: MarketLines) -> None:
         self._shell = shell
         self._session = session
         self._chosen = chosen
+        self._market = market
         self.obeys: dict[str, Callable[[argparse.Namespace], object]] = {
             "run": self._run,
             "submit": self._submit,
@@ -130,7 +134,7 @@ class CellLines:
         return now.to_pandas() if args.pandas else now
 
     def _find(self, job_id: str) -> Handle:
-        found = self._session.history.find(job_id)
+        found = self._session.history.find(job_id) or self._market.find(job_id)
         if found is not None:
             return found
         provider = Provider.current() or self._session.last_provider
@@ -138,7 +142,7 @@ class CellLines:
         alike = [job.job_id for job in jobs if job.job_id.startswith(job_id)]
         if provider is not None and (job_id in alike or len(alike) == 1):
             return ProviderJob(provider, job_id if job_id in alike else alike[0])
-        known = [*self.job_ids(), *(job.job_id for job in jobs)]
+        known = [*self.job_ids(), *self._market.job_ids(), *(job.job_id for job in jobs)]
         raise Misused(parsing.unexpected("job", job_id, known))
 
     def _logs(self, args: argparse.Namespace) -> Logs | None:

@@ -6,6 +6,7 @@ import argparse
 from collections.abc import Callable
 
 from node3nb import config
+from node3nb.marketplace.client import MarketplaceClient
 from node3nb.marketplace.process import MarketplaceProcess
 from node3nb.notebook import local_address, market_jobs, parsing
 from node3nb.notebook.market_jobs import MarketJobs
@@ -21,11 +22,19 @@ class MarketLines:
     def __init__(self, session: Session) -> None:
         self._session = session
         self._seen = MarketJobs()
+        self._client: MarketplaceClient | None = None
         self.obeys: dict[str, Callable[[argparse.Namespace], object]] = {"market": self._market}
 
     def job_ids(self) -> list[str]:
         """Return the ids of the jobs that were last listed."""
         return self._seen.ids()
+
+    def find(self, job_id: str) -> SubmittedJob | None:
+        """Return one of those by its id, or by the only one that begins so."""
+        alike = [each for each in self._seen.ids() if each.startswith(job_id)]
+        if self._client is None or (job_id not in alike and len(alike) != 1):
+            return None
+        return SubmittedJob(self._client, job_id if job_id in alike else alike[0])
 
     def _market(self, args: argparse.Namespace) -> object:
         if args.job is not None and args.action != "cancel":
@@ -56,25 +65,23 @@ class MarketLines:
         return None
 
     def _jobs(self, args: argparse.Namespace) -> object:
-        client = self._session.consumer(
+        self._list(args)
+        return self._seen.to_pandas() if args.pandas else self._seen
+
+    def _list(self, args: argparse.Namespace) -> None:
+        self._client = self._session.consumer(
             args.marketplace, args.keys, allow_insecure_http=args.allow_insecure_http
         )
-        self._seen = market_jobs.listed(client)
-        return self._seen.to_pandas() if args.pandas else self._seen
+        self._seen = market_jobs.listed(self._client)
 
     def _cancel(self, args: argparse.Namespace) -> SubmittedJob:
         """Call a job off, and return it as it stands then."""
         if args.job is None:
             raise Misused("Name the job to cancel; `%node3 market jobs` lists them.")
-        client = self._session.consumer(
-            args.marketplace, args.keys, allow_insecure_http=args.allow_insecure_http
-        )
-        self._seen = market_jobs.listed(client)
-        known = self._seen.ids()
-        alike = [each for each in known if each.startswith(args.job)]
-        if args.job not in alike and len(alike) != 1:
-            raise Misused(parsing.unexpected("job", args.job, known))
-        job = SubmittedJob(client, args.job if args.job in alike else alike[0])
+        self._list(args)
+        job = self.find(args.job)
+        if job is None:
+            raise Misused(parsing.unexpected("job", args.job, self.job_ids()))
         job.cancel()
         job.view()
         return job

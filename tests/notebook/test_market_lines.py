@@ -106,6 +106,9 @@ def test_jobs_that_another_kernel_has_left_are_listed_and_cancelled(
         code = f"%node3 market cancel {left[:9]}"
         assert left in [each.text for each in cells.shell.Completer.completions(code, len(code))]
 
+    handle = cells.run(f"%node3 job {left}")
+    assert (handle.job_id, handle.status()) == (left, "available")
+    assert cells.run(f"%node3 job {mine.job_id}") is mine
     assert f"1 job of yours is ahead: {left}, available, submitted " in mine.waits_for()
     assert f"cancel it with `%node3 market cancel {left}`." in mine.waits_for()
     cancelled = cells.run(f"%node3 market cancel {left} {own}")
