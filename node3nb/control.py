@@ -14,6 +14,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Protocol, Self
 
+import psutil
+
 from node3nb.agent.records import Snapshot
 from node3nb.errors import Node3Error, NotRunning
 
@@ -56,6 +58,7 @@ class ControlServer:
     async def __aenter__(self) -> Self:
         if hasattr(socket, "AF_UNIX"):
             self._path.unlink(missing_ok=True)
+            _sweep(self._path.parent)
             self._server = await asyncio.start_unix_server(
                 self._open, self._path, limit=MAX_REQUEST_BYTES
             )
@@ -148,8 +151,34 @@ def _answer(connection: socket.socket, command: str) -> dict[str, Any]:
 
 def sockets(directory: Path) -> dict[int, Path]:
     """Return the control sockets of living providers, by process id; dead ones are removed."""
-    paths = {int(path.stem): path for path in directory.glob("*.sock") if path.stem.isdecimal()}
-    return {pid: path for pid, path in paths.items() if _alive(path)}
+    return {pid: path for pid, path in _named(directory).items() if _alive(path)}
+
+
+def _named(directory: Path) -> dict[int, Path]:
+    return {int(path.stem): path for path in directory.glob("*.sock") if path.stem.isdecimal()}
+
+
+def _sweep(directory: Path) -> None:
+    """Remove the sockets of providers that were killed.
+
+    Nobody listens yet at one that is just being made, and process ids are another's in another
+    container that shares the directory: so both have to tell that it is a dead one's.
+    """
+    for pid, path in _named(directory).items():
+        if not psutil.pid_exists(pid) and _deserted(path):
+            path.unlink(missing_ok=True)
+
+
+def _deserted(path: Path) -> bool:
+    with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as connection:
+        connection.setblocking(False)
+        try:
+            connection.connect(os.fspath(path))
+        except ConnectionRefusedError:
+            return True
+        except OSError:
+            return False
+    return False
 
 
 def _alive(path: Path) -> bool:

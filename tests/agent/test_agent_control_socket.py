@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import socket
 import stat
+import subprocess
 import threading
 from collections.abc import Iterator
 from pathlib import Path
@@ -51,6 +53,33 @@ def test_it_answers_how_things_are(running: Provider) -> None:
     told = control.ask(config.control_socket(), "status")
     assert told == json.loads(json.dumps(running.snapshot().to_dict()))
     assert control.sockets(config.control_dir()) == {os.getpid(): config.control_socket()}
+
+
+def test_the_next_provider_removes_what_a_killed_one_has_left(market: Market) -> None:
+    directory = config.control_dir()
+    dead, living = directory / f"{dead_pid()}.sock", directory / f"{os.getppid()}.sock"
+    with contextlib.ExitStack() as listening:
+        for path in (dead, living):
+            listening.enter_context(socket.socket(socket.AF_UNIX)).bind(os.fspath(path))
+    with provider(market.url):
+        assert not dead.exists()
+        assert living.exists()
+
+
+def test_a_provider_in_another_container_keeps_its_socket(market: Market) -> None:
+    """Its process id means nothing here."""
+    path = config.control_dir() / f"{dead_pid()}.sock"
+    with socket.socket(socket.AF_UNIX) as listener:
+        listener.bind(os.fspath(path))
+        listener.listen()
+        with provider(market.url):
+            assert path.exists()
+
+
+def dead_pid() -> int:
+    """Return the id of a process that has ended."""
+    with subprocess.Popen(["true"]) as process:
+        return process.pid
 
 
 def test_it_controls(running: Provider) -> None:

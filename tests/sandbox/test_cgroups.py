@@ -224,6 +224,20 @@ def test_sweep(groups: Groups) -> None:
         kept.end()
 
 
+def test_a_supervisor_that_nobody_buries_keeps_no_group(groups: Groups) -> None:
+    """In a container its parent's parent may be a program that knows nothing of orphans."""
+    dead = os.fork()
+    if not dead:
+        sleep()
+    left = cgroups.find(dead)
+    assert isinstance(left, Groups)
+    os.kill(dead, signal.SIGKILL)
+    os.waitid(os.P_PID, dead, os.WEXITED | os.WNOWAIT)
+    cgroups.sweep(groups)
+    assert not any(map(os.path.exists, left.homes))
+    os.waitpid(dead, 0)
+
+
 def test_process_id_used_again(groups: Groups) -> None:
     """Another process under the number of a supervisor that is gone does not keep its groups."""
     old = [os.path.join(os.path.dirname(home), f"node3nb-{os.getpid()}-1") for home in groups.homes]

@@ -21,8 +21,10 @@ __all__ = ["Group", "Groups", "find", "sweep"]
 
 #: Name of a provider's own group: its supervisor's process id and when that started.
 _NAME = re.compile(r"node3nb-(\d+)-(\d+)")
-#: Field of /proc/PID/stat behind the command name (proc(5)): the start, in ticks since boot.
-_START = 19
+#: Fields of /proc/PID/stat behind the command name (proc(5)): the state, and the start in ticks
+#: since boot; and the states of what has ended.
+_STATE, _START = 0, 19
+_ENDED = (b"Z", b"X")
 #: Limits of the group of a trial, in bytes and in processes; whole pages everywhere.
 _TRIAL_BYTES, _TRIAL_PROCESSES = 64 << 20, 8
 _KINDS: dict[str, type[GroupV1 | GroupV2]] = {
@@ -179,13 +181,16 @@ def sweep(groups: Groups, *, proc: str = "/proc") -> None:
 
 
 def _name(owner: int, proc: str) -> str:
-    """Return the name of a supervisor's group; that of one that is gone starts at no time."""
+    """Return the name of a supervisor's group; empty when it is gone.
+
+    One that waits to be buried is gone too: in a container nobody may ever do that.
+    """
     try:
         with open(f"{proc}/{owner}/stat", "rb") as file:
             fields = file.read().rpartition(b")")[2].split()
     except OSError:
         return ""
-    return f"node3nb-{owner}-{int(fields[_START])}"
+    return "" if fields[_STATE] in _ENDED else f"node3nb-{owner}-{int(fields[_START])}"
 
 
 def _groups_in(directory: str) -> list[str]:
