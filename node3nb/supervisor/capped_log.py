@@ -37,7 +37,9 @@ class CappedLog:
         self._tail = bytearray()
         self._recent = b""
         self._rewritten = 0.0
-        self._dirty = self._short = False
+        self._dirty = False
+        #: Whether the disk did not take what was to be kept.
+        self.short = False
         #: Bytes the job has written to the stream.
         self.total = 0
         #: Whether an unknown part of it never came.
@@ -46,7 +48,7 @@ class CappedLog:
     @property
     def truncated(self) -> bool:
         """Whether a part is missing: left out, never come, or the disk was full."""
-        return self._left_out > 0 or self._short or self.cut
+        return self._left_out > 0 or self.short or self.cut
 
     @property
     def flood_bytes(self) -> int:
@@ -106,4 +108,4 @@ class CappedLog:
             while written < len(data):
                 written += os.pwrite(self._fd, data[written:], offset + written)
         except OSError:
-            self._short = True
+            self.short = True

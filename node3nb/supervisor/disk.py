@@ -14,8 +14,19 @@ from node3nb.files.beneath import DIRECTORY, make_accessible
 MAX_DEPTH = 100
 #: Unit of st_blocks, in bytes (stat(2)).
 BLOCK_BYTES = 512
+#: A disk with less room than this is full, in bytes.
+LEAST_ROOM_BYTES = 1 << 20
 #: Entries counted between two looks at the clock.
 _BATCH = 64
+
+
+def is_full(directory: str) -> bool:
+    """Return whether the disk of a directory has no room; one that is gone has."""
+    try:
+        disk = os.statvfs(directory)
+    except OSError:
+        return False
+    return disk.f_bavail * disk.f_frsize < LEAST_ROOM_BYTES
 
 
 @dataclass(frozen=True, slots=True)

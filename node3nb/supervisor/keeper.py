@@ -194,6 +194,8 @@ class Keeper:
             written=written,
             cause=cause,
             last_words=self._streams[1].log.last_line,
+            short=any(stream.log.short for stream in self._streams),
+            disk_full=disk.is_full(self._order.root),
         )
         return {
             **verdict.ending(self._order, account),
