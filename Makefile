@@ -7,7 +7,12 @@ JOBS ?= 2
 # Versions of ipykernel that the magics are tested on.
 KERNELS := 6.31 7.3 latest
 
-.PHONY: demo test suite tutorials kernels lint format bench lab notebooks binder screenshots clean
+# Jobs, faults and database of `make chaos`; CHAOS_SEED=… replays the faults of an earlier run.
+CHAOS_JOBS ?= 5000
+CHAOS_FAULTS ?= 150
+CHAOS_DATABASE ?= sqlite
+
+.PHONY: demo test suite tutorials chaos soak kernels lint format bench lab notebooks binder screenshots clean
 
 demo: $(VENV)/ready
 	$(BIN)/node3nb demo test_jobs
@@ -19,6 +24,15 @@ suite: $(VENV)/ready
 
 tutorials: $(VENV)/ready
 	$(BIN)/python -m pytest -n $(JOBS) --dist loadfile --nbval --nbval-current-env --nbval-cell-timeout 120 notebooks
+
+# A longer run of what the test of the same name does; needs root.
+chaos: $(VENV)/ready
+	cd tests && ../$(BIN)/python -m chaos.run --limit-s 3600 --jobs $(CHAOS_JOBS) --faults $(CHAOS_FAULTS) \
+		$(if $(CHAOS_SEED),--seed $(CHAOS_SEED)) --database $(CHAOS_DATABASE)
+
+# Ten thousand jobs through one provider and one marketplace: a table, and whether anything grows.
+soak: $(VENV)/ready
+	cd tests && ../$(BIN)/python -m chaos.soak
 
 kernels: $(KERNELS:%=.kernels/%/ready)
 

@@ -22,3 +22,17 @@ def test_the_index_has_every_page() -> None:
     index = (DOCS / "README.md").read_text(encoding="utf-8")
     pages = {page.name for page in DOCS.glob("*.md")} - {"README.md"}
     assert [page for page in sorted(pages) if f"({page})" not in index] == []
+
+
+def test_every_guarantee_has_its_tests() -> None:
+    text = (DOCS / "guarantees.md").read_text(encoding="utf-8")
+    named = set(re.findall(r"`([\w/]+\.py)::(test_\w+)`", text))
+    missing = [
+        f"{path}::{test}"
+        for path, test in sorted(named)
+        if f"def {test}(" not in (ROOT / "tests" / path).read_text(encoding="utf-8")
+    ]
+    assert len(named) > 40
+    assert missing == []
+    rows = [line for line in text.splitlines() if line.startswith("| ") and "---" not in line]
+    assert [row for row in rows if "::test_" not in row and "shown by" not in row] == []

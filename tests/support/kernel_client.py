@@ -8,7 +8,7 @@ import os
 import queue
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -176,11 +176,25 @@ class Kernel:
 
 
 @contextlib.contextmanager
-def kernel(home: Path, python: str = sys.executable) -> Iterator[Kernel]:
-    """Start a kernel of this very Python, or of another, whose every file lies below `home`."""
+def kernel(
+    home: Path,
+    python: str = sys.executable,
+    *,
+    within: Sequence[str] = (),
+    env: Mapping[str, str] | None = None,
+) -> Iterator[Kernel]:
+    """Start a kernel of this very Python, or of another, whose every file lies below `home`.
+
+    Parameters
+    ----------
+    within
+        A command that becomes the one that follows it.
+    env
+        Environment besides ours.
+    """
     spec = home / "kernels" / "under_test"
     spec.mkdir(parents=True)
-    argv = [python, "-m", "ipykernel_launcher", "-f", "{connection_file}"]
+    argv = [*within, python, "-m", "ipykernel_launcher", "-f", "{connection_file}"]
     told = {"argv": argv, "display_name": "under test", "language": "python"}
     (spec / "kernel.json").write_text(json.dumps(told))
     manager = KernelManager(
@@ -192,8 +206,8 @@ def kernel(home: Path, python: str = sys.executable) -> Iterator[Kernel]:
         transport="ipc",
         ip=str(home / "k"),
     )
-    env = {**os.environ, "IPYTHONDIR": str(home / "ipython"), "NODE3_HOME": str(home)}
-    manager.start_kernel(env=env, cwd=str(home))
+    ours = {**os.environ, "IPYTHONDIR": str(home / "ipython"), "NODE3_HOME": str(home)}
+    manager.start_kernel(env={**ours, **(env or {})}, cwd=str(home))
     with contextlib.ExitStack() as ending:
         ending.callback(manager.cleanup_resources)
         ending.callback(_kill, manager)
