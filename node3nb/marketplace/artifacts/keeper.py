@@ -22,6 +22,7 @@ from node3nb.marketplace.refusals import (
     StoreFull,
     TooLarge,
     Unacceptable,
+    Unavailable,
 )
 from node3nb.marketplace.settings import DAY_S, Settings
 from node3nb.marketplace.store import retention, uploads
@@ -114,16 +115,17 @@ class Artifacts:
         upload = self._upload(slot, length or 0, None)
         arrival = Arrival(chunks, upload.bytes, lambda size: self._charge(upload, size))
         try:
-            self._require_size(upload.bytes)
-            await self._database.write(uploads.begin, upload, self._quota)
-            await self._store.write(upload.name, self._bounded(arrival))
-            file = StoredFile(upload.name, arrival.bytes, arrival.sha256)
-            _verify(file, length, sha256)
-            yield file
-        except BaseException as error:
-            await self._give_up(upload)
-            if isinstance(error, TooLarge | OverQuota | StoreFull):
-                await drop(chunks)
+            await self._begin(upload)
+            try:
+                await self._store.write(upload.name, self._bounded(arrival))
+                file = StoredFile(upload.name, arrival.bytes, arrival.sha256)
+                _verify(file, length, sha256)
+                yield file
+            except BaseException:
+                await self._give_up(upload)
+                raise
+        except (TooLarge, OverQuota, StoreFull):
+            await drop(chunks)
             raise
 
     async def permit(self, slot: Slot, asked: UploadAsked) -> tuple[str, Permit] | None:
@@ -146,11 +148,9 @@ class Artifacts:
         past = self._store.past_server
         if past is None:
             return None
-        self._require_size(asked.bytes)
         sha256 = asked.sha256.lower()
         upload = self._upload(slot, asked.bytes, sha256)
-        replaced = await self._database.write(uploads.begin, upload, self._quota)
-        await self.remove(replaced)
+        await self.remove(await self._begin(upload))
         return upload.name, await past.permit(upload.name, asked.bytes, sha256)
 
     async def arrived(self, slot: Slot, name: str) -> StoredFile:
@@ -217,6 +217,12 @@ class Artifacts:
             expires_at=self._now() + lasts_s,
         )
 
+    async def _begin(self, upload: Upload) -> list[str]:
+        self._require_size(upload.bytes)
+        self._store.require_room(upload.bytes)
+        replaced: list[str] = await self._database.write(uploads.begin, upload, self._quota)
+        return replaced
+
     def _require_size(self, size: int) -> None:
         if size > self._max_bytes:
             raise TooLarge(f"body: more than the {self._max_bytes} bytes allowed; send less.")
@@ -232,8 +238,11 @@ class Artifacts:
 
     async def _give_up(self, upload: Upload) -> None:
         """Remove a file unless it was kept: only then is its row still among the uploads."""
-        if await self._database.write(uploads.discard, upload.name):
-            await self.remove([upload.name])
+        try:
+            if await self._database.write(uploads.discard, upload.name):
+                await self.remove([upload.name])
+        except Unavailable:
+            _log.warning("A file was not given up: the database is away; this is done later.")
 
 
 def _verify(file: StoredFile, length: int | None, sha256: str) -> None:

@@ -47,11 +47,10 @@ class Directory:
         """Keep what comes, on disk before this returns; see `Store`."""
         path = self._root / name
         try:
-            self._require_room(0)
             file = await asyncio.to_thread(_create, path)
             with file:
                 async for piece in pieces:
-                    self._require_room(len(piece))
+                    self.require_room(len(piece))
                     await asyncio.to_thread(file.write, piece)
                 await asyncio.to_thread(_finish, file, path)
         except BaseException as error:
@@ -60,7 +59,7 @@ class Directory:
                 raise StoreFull from error
             raise
 
-    def _require_room(self, more: int) -> None:
+    def require_room(self, more: int) -> None:
         """Refuse what would fill the disk so far that nothing else could be noted any more."""
         disk = os.statvfs(self._root)
         kept_free = min(KEPT_FREE_BYTES, int(KEPT_FREE_SHARE * disk.f_blocks * disk.f_frsize))

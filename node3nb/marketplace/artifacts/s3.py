@@ -97,6 +97,9 @@ class Bucket:
         where, headers = self._signer.put(name, 0, sha256, SEND), self._signer.headers(sha256)
         return requests.put(where, data=b"", headers=headers, timeout=START_S).ok
 
+    def require_room(self, more: int) -> None:
+        """Return: a bucket has room."""
+
     async def write(self, name: str, pieces: AsyncIterator[bytes]) -> None:
         """Pass on what comes, in parts; see `Store`."""
         with _away():

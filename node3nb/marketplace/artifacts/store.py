@@ -42,6 +42,9 @@ class Store(Protocol):
     def max_bytes(self) -> int:
         """Largest file that it takes, in bytes."""
 
+    def require_room(self, more: int) -> None:
+        """Raise `StoreFull` when there is no room for so many bytes more."""
+
     async def write(self, name: str, pieces: AsyncIterator[bytes]) -> None:
         """Keep what comes; nothing is left of it when this fails.
 
