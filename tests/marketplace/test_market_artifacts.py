@@ -13,29 +13,42 @@ from dataclasses import replace
 
 import pytest
 from marketplace.conftest import small
-from marketplace.market_parts import BOTH, Market, Person, SetClock, eventually, refusal, said
+from marketplace.market_parts import Market, Person, SetClock, eventually, refusal, said
 
 from node3nb.marketplace.artifacts.places import open_store
 from node3nb.marketplace.artifacts.store import Store
 from node3nb.marketplace.server import running
 from node3nb.marketplace.settings import Settings
 
-DATABASES = BOTH
 CONTENT = os.urandom(3 << 20)
 #: The bound that conftest.py sets.
 MAX_BYTES = 4 << 20
 SHA256 = hashlib.sha256(CONTENT).hexdigest()
 
 
-@pytest.fixture(scope="module", params=["directory", "bucket"])
+@pytest.fixture(
+    scope="module", params=["sqlite directory", "postgresql directory", "sqlite bucket"]
+)
+def places(request: pytest.FixtureRequest) -> list[str]:
+    """Where the marketplace keeps rows and files; the bucket is in a real S3 store."""
+    return str(request.param).split()
+
+
+@pytest.fixture(scope="module")
+def kind_of_database(places: list[str]) -> str:
+    return places[0]
+
+
+@pytest.fixture(scope="module")
 def settings_here(
     request: pytest.FixtureRequest,
     tmp_path_factory: pytest.TempPathFactory,
+    places: list[str],
     fresh_database: Callable[[], str],
 ) -> Settings:
-    """Settings of a marketplace that keeps files in a directory, and in a real S3 store."""
+    """Settings of a marketplace that keeps them there."""
     plain = small(tmp_path_factory.mktemp("market"), fresh_database())
-    if request.param == "directory":
+    if places[1] == "directory":
         return plain
     store = request.getfixturevalue("s3")
     return replace(plain, artifacts_url=f"s3://{store.bucket}/{secrets.token_hex(4)}")
