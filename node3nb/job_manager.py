@@ -31,7 +31,7 @@ from node3nb.agent.settings import Settings
 from node3nb.agent.workshop import Workshop
 from node3nb.errors import AlreadyRunning, NotRunning
 from node3nb.jobs import JobResult
-from node3nb.marketplace.client import MarketplaceClient
+from node3nb.marketplace.agent_client import AgentClient
 from node3nb.marketplace.protocol import Heartbeat, HeartbeatAnswer
 from node3nb.secret_text import Secret
 from node3nb.transfers.transfer import Transfer
@@ -83,9 +83,7 @@ class JobManager:
         machine = hardware.machine()
         gpu = described(machine.gpus, gpu_info or {})
         url = config.marketplace_url(marketplace_url)
-        self._client = client = MarketplaceClient(
-            url, allow_insecure_http=settings.allow_insecure_http
-        )
+        self._client = client = AgentClient(url, allow_insecure_http=settings.allow_insecure_http)
         self._common = common = Common()
         self._enrolment = Enrolment(client, api_key, settings.wallet_address, gpu)
         self._executors = executors(docker_manager, use_native_execution, settings)

@@ -12,7 +12,7 @@ from node3nb.agent.common import Common
 from node3nb.agent.courier import Courier
 from node3nb.agent.enrolment import Enrolment
 from node3nb.agent.outbox import Outbox
-from node3nb.agent.polling import Polling
+from node3nb.agent.polling import Offers, Polling
 from node3nb.agent.quota import LiveQuota
 from node3nb.agent.records import ProviderState
 from node3nb.agent.settings import Settings
@@ -21,6 +21,9 @@ from node3nb.errors import JobRefused, JobSpecError, LeaseLost, MarketplaceUnaut
 from node3nb.job_checks import printable
 from node3nb.jobs import JobSpec
 from node3nb.marketplace.protocol import read_job
+
+#: A job as it was offered, as it was read, and what is to run it.
+_Chosen = tuple[object, JobSpec, Admitted]
 
 #: Offers of one answer that are looked at.
 MOST_OFFERS = 1000
@@ -69,11 +72,14 @@ class Intake:
                 self._note_trouble(error)
             await asyncio.sleep(pause_s)
 
-    def _has_room(self) -> bool:
-        running = len(self._common.book.running())
-        return (
-            self._common.standing.state is ProviderState.RUNNING and running < self._quota.now.slots
-        )
+    def _has_room(self, chosen: int = 0) -> bool:
+        """Whether it takes another job beside those that run and those that are chosen already."""
+        if self._common.standing.state is not ProviderState.RUNNING:
+            return False
+        most = self._settings.max_jobs
+        if most is not None and self._taken + chosen >= most:
+            return False
+        return self._common.book.count() + chosen < self._quota.now.slots
 
     def _note_trouble(self, error: Exception) -> None:
         if isinstance(error, MarketplaceUnauthorized) and self._enrolment.renew():
@@ -83,21 +89,23 @@ class Intake:
 
     async def _poll(self) -> float:
         """Ask for jobs and take what fits; return the seconds to wait before the next time."""
-        if await self._common.threads.call(self._enrolment.ensure):
+        looked = await self._common.threads.call(self._look)
+        if looked is None:
             self._courier.look()
             self._common.standing.poke()
-        free = max(self._quota.now.slots - len(self._common.book.running()), 1)
-        await self._common.threads.call(self._admission.refresh)
-        has = self._admission.offering()
-        polling = self._polling.poll
-        offers = await self._common.threads.call(polling, free, has.isolation, has.executors)
+            return 0.0
+        offers, chosen = looked
         self._enrolment.accepted()
         if not offers.jobs:
             self._explain("The marketplace has no job for this machine now.")
             return 0.0 if offers.waited else jittered(self._settings.poll_s)
-        looked_at = random.sample(offers.jobs, min(len(offers.jobs), MOST_OFFERS))
-        jobs = offers.jobs if len(offers.jobs) <= MOST_OFFERS else looked_at
-        taken = [await self._consider(wire) for wire in jobs]
+        taken = await asyncio.gather(
+            *(self._take(wire, spec, admitted) for wire, spec, admitted in chosen),
+            return_exceptions=True,
+        )
+        for error in taken:
+            if isinstance(error, BaseException):
+                raise error
         return 0.0 if any(taken) else jittered(self._settings.poll_s)
 
     def _explain(self, reason: str) -> None:
@@ -105,15 +113,39 @@ class Intake:
         running = self._common.book.running()
         self._common.standing.explain("It runs jobs." if running else reason)
 
-    async def _consider(self, wire: object) -> bool:
-        """Take one offered job if it can be run here; return whether it was taken."""
+    def _look(self) -> tuple[Offers, list[_Chosen]] | None:
+        """Ask for jobs, and choose those that can be run here beside what runs; blocking.
+
+        None when it had to register first.
+        """
+        if self._enrolment.ensure():
+            return None
+        free = max(self._quota.now.slots - len(self._common.book.running()), 1)
+        self._admission.refresh()
+        has = self._admission.offering()
+        offers = self._polling.poll(free, has.isolation, has.executors)
+        few = len(offers.jobs) <= MOST_OFFERS
+        jobs = offers.jobs if few else random.sample(offers.jobs, MOST_OFFERS)
+        chosen: list[_Chosen] = []
+        for wire in jobs:
+            if not self._has_room(len(chosen)):
+                break
+            try:
+                spec = read_job(wire, self._quota.now.job_defaults())
+                admitted = self._admit(spec, [each for _, each, _ in chosen])
+            except (JobSpecError, JobRefused) as error:
+                self._refuse(wire, error)
+            else:
+                chosen.append((wire, spec, admitted))
+        return offers, chosen
+
+    async def _take(self, wire: object, spec: JobSpec, admitted: Admitted) -> bool:
+        """Take one job; return whether it was taken."""
         if not self._has_room():
             return False
         try:
-            spec = read_job(wire, self._quota.now.job_defaults())
-            admitted = await self._common.threads.call(self._admit, spec)
             await self._workshop.take(spec, admitted)
-        except (JobSpecError, JobRefused, LeaseLost) as error:
+        except LeaseLost as error:
             self._refuse(wire, error)
             return False
         self._common.standing.explain("It runs jobs.")
@@ -124,7 +156,7 @@ class Intake:
             self._common.standing.move(ProviderState.DRAINING, told)
         return True
 
-    def _admit(self, spec: JobSpec) -> Admitted:
+    def _admit(self, spec: JobSpec, chosen: list[JobSpec]) -> Admitted:
         """Return what is to run a job.
 
         Raises
@@ -132,7 +164,7 @@ class Intake:
         JobRefused
             It is not taken.
         """
-        running = [record.spec for record in self._common.book.running()]
+        running = [*(record.spec for record in self._common.book.running()), *chosen]
         if any(each.job_id == spec.job_id for each in running):
             raise JobRefused("It runs here already.")
         if self._common.book.waits(spec.job_id) or self._outbox.holds(spec.job_id):

@@ -96,11 +96,17 @@ def raise_for_status(
     if code < 300:
         return
     in_json, said = _detail(answer)
-    if code in theirs and in_json:
-        raise theirs[code](said or None)
-    if code in {429, 503}:
+    meant = theirs if in_json else {}
+    if code in {429, 503} and code not in meant:
         raise _busy(answer)
-    raise _REFUSALS.get(code, MarketplaceError)(_told(code, said))
+    raise refusal(code, said, meant)
+
+
+def refusal(code: int, said: str, theirs: Mapping[int, type[MarketplaceError]]) -> MarketplaceError:
+    """Return what a refusal means whose sentence is inert already."""
+    if code in theirs:
+        return theirs[code](said or None)
+    return _REFUSALS.get(code, MarketplaceError)(_told(code, said))
 
 
 def unreachable(url: str, error: Exception) -> str:

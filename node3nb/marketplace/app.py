@@ -22,7 +22,16 @@ from node3nb.marketplace.manners.gate import Gate
 from node3nb.marketplace.problems import problem, refused
 from node3nb.marketplace.protocol import complaint
 from node3nb.marketplace.refusals import Refusal
-from node3nb.marketplace.routes import admin, agents, artifacts, jobs, logs, status, work
+from node3nb.marketplace.routes import (
+    admin,
+    agents,
+    artifacts,
+    jobs,
+    logs,
+    status,
+    turns,
+    work,
+)
 from node3nb.marketplace.settings import Settings
 
 
@@ -61,7 +70,7 @@ def create_app(settings: Settings, clock: Clock = time.time) -> FastAPI:
     app.state.market = market
     app.add_middleware(BoundedJson)
     app.add_middleware(Gate, market=market)  # the last one added is the first one met
-    for module in (agents, work, jobs, artifacts, logs, status, admin):
+    for module in (agents, turns, work, jobs, artifacts, logs, status, admin):
         app.include_router(module.router)
     openapi.complete(app)
     app.exception_handler(Refusal)(_refused)

@@ -24,19 +24,28 @@ _OURS = ("awaits_input", "input_name")
 
 
 async def poll(
-    market: Marketplace, agent_id: str, query: AvailableQuery, request: Request
+    market: Marketplace,
+    agent_id: str,
+    query: AvailableQuery,
+    request: Request,
+    *,
+    ahead: bool = False,
 ) -> list[dict[str, Any]]:
-    """Return jobs that an agent may accept, as soon as there are any within its wait."""
+    """Return jobs that an agent may accept, as soon as there are any within its wait.
+
+    One that asks ahead does not wait: it takes all it is offered, when its jobs have ended.
+    """
+    most = MOST if query.free_slots is None else min(query.free_slots, MOST)
     search = _Search(
         has=offered_by(query),
-        most=MOST if query.free_slots is None else min(query.free_slots, MOST),
-        takes=query.max_concurrent_jobs,
-        patient=query.wait_s > 0,
+        most=most,
+        takes=most if ahead else query.max_concurrent_jobs,
+        patient=ahead or query.wait_s > 0,
     )
     if not search.most or not search.takes:
         return []
     found = await _found(market, search)
-    if not found and search.patient:
+    if not found and search.patient and not ahead:
         found = await _awaited(market, search, query.wait_s, request)
     base_url = str(request.base_url).rstrip("/")
     return [_on_the_wire(job, agent_id, market.keys.url_secret, base_url) for job in found]

@@ -79,6 +79,7 @@ CALLS = [
     Call("GET", "/api/marketplace/agents", f"{SUBMITTERS}, {AGENTS}"),
     Call("POST", "/api/agents/heartbeat", AGENTS),
     Call("POST", "/api/jobs/available", AGENTS, BASE_QUERY),
+    Call("POST", "/api/jobs/turn", AGENTS, {"wallet_address": "w"}),
     Call("POST", "/api/jobs", SUBMITTERS, {"command": ["x"]}),
     Call("GET", "/api/jobs", f"{SUBMITTERS}, {AGENTS}"),
     Call(
