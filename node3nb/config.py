@@ -187,15 +187,27 @@ def key(kind: str, url: str, keys_file: Path | None = None) -> str:
 
 
 def keep_keys(url: str, keys: Mapping[str, str]) -> None:
-    """Remember keys that the marketplace at `url` has given us, by kind."""
+    """Remember keys that the marketplace at `url` has given us, by kind; on disk afterwards.
+
+    Raises
+    ------
+    OSError
+        They can't be kept; what was kept before still is.
+    """
     path = _own_keys()
     kept = _read_private(path)
     known = kept.get(origin(url))
     kept[origin(url)] = {**(known if isinstance(known, dict) else {}), **keys}
     fd, part = tempfile.mkstemp(prefix=path.name, dir=path.parent)
-    with os.fdopen(fd, "w") as file:
-        json.dump(kept, file)
-    os.replace(part, path)
+    try:
+        with os.fdopen(fd, "w") as file:
+            json.dump(kept, file)
+            file.flush()
+            os.fsync(fd)
+        os.replace(part, path)
+    except OSError:
+        os.unlink(part)
+        raise
 
 
 def origin(url: str) -> str:

@@ -7,7 +7,7 @@ from typing import Any
 
 from node3nb import config
 from node3nb.marketplace.client import MarketplaceClient
-from node3nb.marketplace.protocol import Registration
+from node3nb.marketplace.protocol import Registered, Registration
 from node3nb.secret_text import Secret
 
 #: Payout address of a provider that has none and is not known by an id yet.
@@ -39,6 +39,7 @@ class Enrolment:
             self.agent_id = str(config.key("agent_id", client.url))
         self._known = bool(kept)
         self._fresh = False
+        self._unkept: Registered | None = None
         client.use_key(kept)
 
     @property
@@ -57,6 +58,8 @@ class Enrolment:
         ------
         MarketplaceError
             The marketplace did not take the registration.
+        OSError
+            The key can't be kept; it is tried again with the same one.
         """
         if self._known:
             return False
@@ -79,14 +82,18 @@ class Enrolment:
         return True
 
     def _register(self) -> None:
-        answer = self._client.register(
-            Registration(
-                wallet_address=self._wallet or UNCLAIMED,
-                **{name: self._gpu_info[name] for name in _TOLD},
+        """Become an agent once the key is on the disk: without it, results could not be sent."""
+        if self._unkept is None:
+            self._unkept = self._client.register(
+                Registration(
+                    wallet_address=self._wallet or UNCLAIMED,
+                    **{name: self._gpu_info[name] for name in _TOLD},
+                )
             )
-        )
+        answer = self._unkept
+        kept = {"agent": Secret(answer.api_key), "agent_id": answer.agent_id}
+        config.keep_keys(self._client.url, kept)
+        self._unkept = None
         self._client.use_key(answer.api_key)
         self.agent_id = answer.agent_id
         self._known = self._fresh = True
-        kept = {"agent": Secret(answer.api_key), "agent_id": answer.agent_id}
-        config.keep_keys(self._client.url, kept)

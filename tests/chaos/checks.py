@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import collections
+import os
 import sqlite3
 import tempfile
 from collections.abc import Iterator, Mapping, Sequence
@@ -160,8 +161,13 @@ def left_at_market(data_dir: Path, named: set[str]) -> list[str]:
 
 def left_groups(owners: set[int]) -> list[str]:
     """Return the control groups that supervisors have left."""
-    found = Path("/sys/fs/cgroup").rglob("node3nb-*-*")
-    return [str(path) for path in found if int(path.name.split("-")[1]) in owners]
+    found = (
+        os.path.join(parent, name)
+        for parent, names, _ in os.walk("/sys/fs/cgroup")  # others' groups come and go meanwhile
+        for name in names
+        if name.startswith("node3nb-") and int(name.split("-")[1]) in owners
+    )
+    return list(found)
 
 
 def left_sockets(directory: Path) -> list[str]:
