@@ -15,6 +15,7 @@ from pathlib import Path
 from node3nb.marketplace.database import Database
 from node3nb.marketplace.protocol import JobSubmission, Registration
 from node3nb.marketplace.store import callers, leases, queue
+from node3nb.marketplace.store.callers import Origin
 from node3nb.marketplace.store.leases import Claim
 
 #: Claims made by all claimers together, for each row.
@@ -46,7 +47,8 @@ def _measured(claimers: int) -> list[tuple[str, str]]:
 
 def _filled(database: Database) -> tuple[list[str], str]:
     machine = Registration(wallet_address="w", gpu_model="", gpu_vendor="", gpu_memory=0)
-    agent = database.write(callers.register, machine, time.time()).result()
+    home = Origin("bench", CLAIMS)
+    agent = database.write(callers.register, machine, home, time.time()).result()
     job = JobSubmission(command=["true"])
     waiting = [database.write(queue.submit, job, "bench", None, time.time()) for _ in range(CLAIMS)]
     return [each.result().answer.job_id for each in waiting], agent.agent_id

@@ -10,6 +10,8 @@ from marketplace.market_parts import BOTH, Market, SetClock, eventually, refusal
 from node3nb.marketplace.server import running
 from node3nb.marketplace.settings import Settings
 from node3nb.marketplace.store import ledger
+from node3nb.marketplace.store.leases import NAMED_SLACK_S
+from node3nb.marketplace.store.queue import PRIORITY_S
 
 DATABASES = BOTH
 
@@ -223,3 +225,31 @@ def test_a_completed_job_is_paid_once_and_exactly(market: Market) -> None:
     assert audit.entries - before.entries == 4
     assert audit.booked_micro - before.booked_micro == 1_000_000_000_300_000
     assert market.do(lambda c: ledger.balance(c, agent.agent_id)) == 1_000_000_000_300_000
+
+
+def test_a_lease_is_not_renewed_for_ever(market: Market, clock: SetClock) -> None:
+    job_id, agent = market.consumer.submit(timeout=100), market.agent()
+    lease = agent.lease(job_id)
+    for _ in range(int((NAMED_SLACK_S + 100) / 60)):
+        clock.advance(60)
+        assert list(agent.beat(**{job_id: lease})["leases"]) == [job_id]
+    for _ in range(2):
+        clock.advance(60)
+        assert agent.beat(**{job_id: lease})["unknown"] == [job_id]
+    assert market.agent().offered() == [job_id]
+    assert agent.beat(**{job_id: lease})["unknown"] == [job_id]
+
+
+def test_no_stream_of_urgent_jobs_starves_another(market: Market, clock: SetClock) -> None:
+    patient, agent = market.consumer.submit(priority=-1000), market.agent()
+    passed = 0
+    while True:
+        urgent = market.consumer.submit(priority=1000)
+        first = agent.offered(free_slots=1)
+        if first == [patient]:
+            break
+        assert first == [urgent]
+        said(agent.complete(urgent, lease_id=agent.lease(urgent)))
+        passed += 1
+        clock.advance(3600)
+    assert passed * 3600 >= 2000 * PRIORITY_S > (passed - 2) * 3600

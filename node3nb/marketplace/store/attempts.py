@@ -27,6 +27,7 @@ _ATTEMPTS = (
         leases.c.lease_id.label("meant"),
         leases.c.agent_id.label("holder"),
         leases.c.acceptance,
+        leases.c.accepted_at,
         leases.c.wallet_address,
         leases.c.outcome,
         leases.c.answer,
@@ -72,6 +73,10 @@ class Attempt:
     agent_id: str
     #: Where that agent is paid.
     wallet_address: str
+    #: When it was accepted.
+    accepted_at: float
+    #: How long the job may run, in seconds.
+    timeout_s: float
     #: Which acceptance of the job it is, from 1.
     acceptance: int
     #: Whether nobody has accepted the job since.
@@ -160,6 +165,8 @@ def _attempt(row: sa.Row[Any]) -> Attempt:
         lease_id=row.meant,
         agent_id=row.holder,
         wallet_address=row.wallet_address,
+        accepted_at=row.accepted_at,
+        timeout_s=row.timeout_s,
         acceptance=row.acceptance,
         latest=row.acceptance == row.acceptances,
         outcome=row.outcome,

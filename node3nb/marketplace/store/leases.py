@@ -21,8 +21,11 @@ from node3nb.marketplace.store.attempts import EXPIRED, HELD, RELEASED, Attempt
 from node3nb.marketplace.store.history import Event
 from node3nb.marketplace.store.queue import Freed
 
-#: Heartbeats that name no job renew for its own time limit and this much more, in seconds.
-UNNAMED_SLACK_S = 600.0
+#: A lease is renewed for the job's own time limit and this much more, in seconds, so that an
+#: agent that holds a job and does not run it loses it.  Who names a lease may need the time to
+#: fetch 8 GiB and to send as many at 10 Mbit/s, and to wait for room in between; who names
+#: none, a base agent, fetches little.
+NAMED_SLACK_S, UNNAMED_SLACK_S = 6 * 3600.0, 600.0
 #: Most leases ended in one transaction.
 EXPIRED_AT_ONCE = 200
 #: What is said of a job whose agent fell silent too often.
@@ -154,7 +157,7 @@ def renew_named(
     for job_id, lease_id in sorted(named.items()):  # in one order, or two would wait for each other
         attempts.hold(connection, job_id)
         attempt = attempts.find_or_none(connection, job_id, agent_id, lease_id)
-        if attempt is not None and attempt.open:
+        if attempt is not None and attempt.open and _in_time(attempt, now):
             _renew(connection, attempt, now, now + lease_s)
             renewed[job_id] = iso(now + lease_s)
         elif attempt is not None and attempt.called_off:
@@ -164,6 +167,10 @@ def renew_named(
     return HeartbeatAnswer(
         status="ok", timestamp=iso(now), leases=renewed, cancel=cancelled, unknown=unknown
     )
+
+
+def _in_time(attempt: Attempt, now: float) -> bool:
+    return now < attempt.accepted_at + attempt.timeout_s + NAMED_SLACK_S
 
 
 def _renew(connection: sa.Connection, attempt: Attempt, now: float, expires_at: float) -> None:
