@@ -38,6 +38,7 @@ class Lines:
     def close(self) -> None:
         self._loop.call_soon_threadsafe(self._loop.stop)
         self._thread.join()
+        self._loop.close()
 
 
 class Line:
@@ -121,6 +122,8 @@ class Line:
             self._connections.discard(task)
             for each in writers:
                 each.close()
+                with contextlib.suppress(OSError, asyncio.CancelledError):
+                    await each.wait_closed()
 
     async def _pass(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         lost = False
