@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import bench_agent
+import bench_artifacts
 import bench_containers
 import bench_dashboard
 import bench_memory
@@ -19,6 +20,7 @@ def main() -> None:
         bench_agent,
         bench_dashboard,
         bench_store,
+        bench_artifacts,
     ):
         for what, figure in room.rows():
             print(f"{what:<60} {figure}", flush=True)

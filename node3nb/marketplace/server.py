@@ -11,6 +11,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Unpack
 
 import uvicorn
 from fastapi import FastAPI
@@ -24,7 +25,7 @@ from node3nb.marketplace.clock import Clock
 from node3nb.marketplace.context import Marketplace
 from node3nb.marketplace.keys import KEYS_FILE
 from node3nb.marketplace.manners.slow_heads import BoundedProtocol
-from node3nb.marketplace.settings import Settings
+from node3nb.marketplace.settings import Keeping, Settings
 
 #: File below the data directory that tells where the marketplace listens: `{url, pid}`.
 SERVER_FILE = "server.json"
@@ -46,6 +47,7 @@ def serve(
     data_dir: str | Path = "node3nb-marketplace",
     db_url: str | None = None,
     workers: int = 1,
+    **keeping: Unpack[Keeping],
 ) -> None:
     """Run a marketplace until SIGINT or SIGTERM.
 
@@ -65,14 +67,16 @@ def serve(
         in `data_dir`.
     workers
         Processes that serve; more than one need PostgreSQL.
+    **keeping
+        Where files are kept, how many, and for how long; see `Settings`.
 
     Raises
     ------
     ConfigError
-        The address is taken, or the data directory or the database can't be used.
+        The address is taken, or the data directory, the database or the bucket can't be used.
     """
     os.umask(0o077)  # what a marketplace keeps is for nobody else on the machine
-    settings = Settings(Path(data_dir).absolute(), config.database_url(db_url))
+    settings = Settings(Path(data_dir).absolute(), config.database_url(db_url), **keeping)
     if workers > 1 and not database.backend_of(settings.database_url).shared:
         raise ConfigError(
             "workers: SQLite is for one process; name a PostgreSQL database with --db, or "

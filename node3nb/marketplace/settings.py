@@ -5,6 +5,7 @@ from __future__ import annotations
 import enum
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import TypedDict
 
 GIB = 1 << 30
 DAY_S = 86_400.0
@@ -19,6 +20,15 @@ class Registration(enum.StrEnum):
     INVITED = "invited"
     #: Nobody.
     CLOSED = "closed"
+
+
+class Keeping(TypedDict, total=False):
+    """What of the settings says where files are kept, how many, and for how long."""
+
+    artifacts_url: str | None
+    quota_bytes: int
+    keep_inputs_days: float
+    keep_outputs_days: float
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,6 +10,8 @@ import hashlib
 import logging
 import os
 import secrets
+import subprocess
+import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -83,7 +85,7 @@ def test_outputs_and_inputs_go_past_the_server(
     agent = market.agent()
     sent, came = tmp_path / "sent.tar.gz", tmp_path / "came.tar.gz"
     sent.write_bytes(CONTENT)
-    before = s3.keys()
+    before = s3.objects()
     client = MarketplaceClient(market.url, market.consumer.key or "")
     job_id = market.consumer.submit(awaits_input=True)
     with relay.running(market.url) as proxied:
@@ -103,7 +105,7 @@ def test_outputs_and_inputs_go_past_the_server(
         MarketplaceClient(proxied.url, market.consumer.key or "").get_output(job_id, came)
         assert came.read_bytes() == CONTENT
         assert proxied.bytes < len(CONTENT) / 4
-    added = {key: size for key, size in s3.keys().items() if key not in before}
+    added = {key: size for key, size in s3.objects().items() if key not in before}
     assert list(added.values()) == [len(CONTENT)] * 2
     client.hang_up()
 
@@ -293,3 +295,25 @@ def test_keys_come_from_a_profile(
     monkeypatch.setenv("AWS_SHARED_CREDENTIALS_FILE", str(file))
     monkeypatch.setenv("AWS_PROFILE", "market")
     assert Bucket(f"s3://{s3.bucket}", "me").past_server is not None
+
+
+def test_the_command_line_keeps_files_in_a_bucket(s3: Seaweed, tmp_path: Path) -> None:
+    prefix = secrets.token_hex(4)
+    command = [
+        *(sys.executable, "-m", "node3nb", "marketplace", "--port", "0", "--data", str(tmp_path)),
+        *("--artifacts", f"s3://{s3.bucket}/{prefix}", "--quota", "1M"),
+    ]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
+        try:
+            assert process.stdout is not None
+            where = process.stdout.readline().split()[-1]
+            market = Market(where, tmp_path)
+            job_id = market.consumer.submit(awaits_input=True)
+            said(market.consumer.put(f"/api/jobs/{job_id}/input", CONTENT))
+            job_id = market.consumer.submit(awaits_input=True)
+            too_much = {"bytes": 1 << 20, "sha256": SHA256}
+            assert refusal(market.consumer.post(f"/api/jobs/{job_id}/input", too_much))[0] == 507
+            market.close()
+        finally:
+            process.terminate()
+    assert len([key for key in s3.objects() if key.startswith(f"{prefix}/")]) == 1

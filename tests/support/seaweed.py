@@ -70,7 +70,7 @@ class Seaweed:
             aws_secret_access_key=self.secret_key,
         )
 
-    def keys(self) -> dict[str, int]:
+    def objects(self) -> dict[str, int]:
         """Return the size of every object in the bucket, by its key."""
         told = self.client().list_objects_v2(Bucket=self.bucket)
         return {each["Key"]: each["Size"] for each in told.get("Contents", [])}
