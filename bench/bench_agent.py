@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import datetime as dt
 import json
 import os
+import statistics
 import subprocess
 import sys
 import tempfile
+import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -15,11 +18,12 @@ from pathlib import Path
 from node3nb.marketplace import process
 from node3nb.marketplace.client import MarketplaceClient
 
-#: Trivial jobs sent through marketplace and provider.
-JOBS = 300
+#: Trivial jobs sent through marketplace and provider, and how often.
+JOBS, TURNS = 300, 3
+#: Jobs a provider runs at once.
+SLOTS = (2, 4, 8)
 #: Seconds an idle provider is watched.
 IDLE_S = 20.0
-SLOTS = 3
 
 MEMORY = """
 import os, psutil
@@ -50,23 +54,53 @@ def marketplace() -> Iterator[tuple[str, MarketplaceClient]]:
             yield market.url, MarketplaceClient(market.url, keys["consumer"])
 
 
-def jobs_a_second() -> float:
-    """Return trivial jobs a second from a full queue to the last result."""
+def jobs_a_second(slots: int) -> float:
+    """Return trivial jobs a second, from the first result of a full queue to the last."""
     with marketplace() as (url, client):
-        ids = [client.submit({"command": ["true"]}) for _ in range(JOBS)]
+        ids = [client.submit({"command": ["python", "-c", "pass"]}) for _ in range(JOBS)]
         provide = [sys.executable, "-m", "node3nb", "provide", "--marketplace", url]
-        provider = subprocess.Popen(
-            [*provide, "--slots", str(SLOTS), "--once", str(JOBS)], stderr=subprocess.DEVNULL
+        subprocess.run(
+            [*provide, "--slots", str(slots), "--once", str(JOBS)],
+            stderr=subprocess.DEVNULL,
+            check=True,
         )
-        began = None
-        while provider.poll() is None:
-            if began is None and client.job(ids[0]).final:
-                began = time.monotonic()
-            time.sleep(0.02 if began is None else 0.2)
-        assert began is not None
-        ended = time.monotonic()
-        assert all(client.job(job_id).status == "completed" for job_id in ids)
-    return (JOBS - 1) / (ended - began)
+        views = [client.job(job_id) for job_id in ids]
+    assert all(view.status == "completed" for view in views)
+    assert all(view.output_data["isolation"] != "limits" for view in views)
+    ended = sorted(dt.datetime.fromisoformat(str(view.finished_at)) for view in views)
+    return (JOBS - 1) / (ended[-1] - ended[0]).total_seconds()
+
+
+def bare_a_second() -> float:
+    """Return how often a second `python -c pass` runs, on two threads and without us."""
+
+    def run() -> None:
+        for _ in range(JOBS // 2):
+            subprocess.run([sys.executable, "-c", "pass"], check=True)
+
+    threads = [threading.Thread(target=run) for _ in range(2)]
+    began = time.perf_counter()
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    return JOBS / (time.perf_counter() - began)
+
+
+def rates() -> list[tuple[str, str]]:
+    """Measure ourselves and the bare loop in turns, so that both meet the same noise."""
+    bare, ours = [], {slots: [] for slots in SLOTS}
+    for _ in range(TURNS):
+        bare.append(bare_a_second())
+        for slots in SLOTS:
+            ours[slots].append(jobs_a_second(slots))
+    loop = statistics.median(bare)
+    rows = [("bare python -c pass, two threads", f"{loop:.1f} /s")]
+    for slots in SLOTS:
+        rate = statistics.median(ours[slots])
+        figure = f"{rate:.1f} /s  {rate / loop:.2f} x bare"
+        rows.append((f"end-to-end jobs/s, sandboxed, {slots} slots", figure))
+    return rows
 
 
 def idle() -> tuple[float, float]:
@@ -85,7 +119,7 @@ def rows() -> list[tuple[str, str]]:
     """Return the rows of the table: what, how much."""
     added, share = idle()
     return [
-        ("trivial jobs/s, marketplace + provider", f"{jobs_a_second():.1f}"),
+        *rates(),
         ("idle provider, share of a core", f"{share:.2%}"),
         ("memory added to the kernel", f"{added / 2**20:.1f} MiB"),
     ]

@@ -8,12 +8,15 @@ import os
 import sqlite3
 import stat
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from node3nb.jobs import JobResult
+from node3nb.marketplace.grouped import Grouped
 
+#: Name of a letter, and what it adds to which day.
+_Entry = tuple[str, tuple[str, str, int, int, float]]
 #: Letters remembered, so that one that is delivered twice counts once.
 KEPT = 10_000
 #: Seconds to wait while another provider writes.
@@ -75,6 +78,7 @@ class Ledger:
     def __init__(self, path: Path) -> None:
         self._path = path
         self._made = False
+        self._entries: Grouped[_Entry, None] = Grouped(self._enter_all)
 
     def enter(
         self, letter: str, marketplace_url: str, ended_at: str, result: JobResult, reward: float
@@ -95,12 +99,17 @@ class Ledger:
         OSError
             It can't be written.
         """
-        earned = reward if result.ok else 0.0
+        counts = int(result.ok), int(not result.ok), reward if result.ok else 0.0
+        self._entries.do((letter, (marketplace_url, day_of(ended_at), *counts)))
+
+    def _enter_all(self, entries: Sequence[_Entry]) -> Sequence[None]:
+        """Count what several threads ask for in one transaction: each is a wait for the disk."""
         with self._open() as file, file:
-            if file.execute(_ENTER, (letter,)).rowcount == 1:
-                counts = (int(result.ok), int(not result.ok), earned)
-                file.execute(_COUNT, (marketplace_url, day_of(ended_at), *counts))
-                file.execute(_FORGET, (KEPT,))
+            for letter, counts in entries:
+                if file.execute(_ENTER, (letter,)).rowcount == 1:
+                    file.execute(_COUNT, counts)
+            file.execute(_FORGET, (KEPT,))
+        return [None] * len(entries)
 
     def totals(self, marketplace_url: str) -> tuple[Tally, Tally]:
         """Return what one marketplace's jobs came to today and in all.

@@ -10,7 +10,7 @@ from __future__ import annotations
 import contextlib
 import os
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from node3nb.agent.claims import TELLS_THE_LIVING, Claims
@@ -26,6 +26,7 @@ from node3nb.agent.letter import (
 )
 from node3nb.agent.places import Place, sync
 from node3nb.files.removal import remove_tree
+from node3nb.marketplace.grouped import Grouped
 
 _ASIDE = ".aside"
 
@@ -39,6 +40,7 @@ class Outbox:
     def __init__(self, directory: Path) -> None:
         self._directory = directory
         self._claims = Claims()
+        self._named: Grouped[None, None] = Grouped(self._sync_names)
         self._lock = threading.Lock()
         self._known: dict[str, Envelope | None] = {}
         self._unkept: dict[str, Letter] = {}
@@ -77,7 +79,7 @@ class Outbox:
         if envelope.lease_id is None:
             # No lease that runs out tells its marketplace of a power cut.
             place.sync()
-            sync(self._directory)
+            self._named.do(None)
 
     def forget(self, name: str) -> None:
         """Give up the place of a job that is not ours, or not any more."""
@@ -118,7 +120,7 @@ class Outbox:
             self._claims.take(letter.name, place.path)
         place.fill(letter.shortened(), archive)
         place.path.replace(self._directory / letter.name)
-        sync(self._directory)
+        self._named.do(None)
 
     def put_aside(self, letter: Letter) -> None:
         """Keep a letter in memory, for want of a disk that takes it."""
@@ -209,6 +211,11 @@ class Outbox:
     def close(self) -> None:
         """Leave everything to others."""
         self._claims.drop_all()
+
+    def _sync_names(self, asked: Sequence[None]) -> Sequence[None]:
+        """Put names in the directory on the disk, of all letters that were named before."""
+        sync(self._directory)
+        return asked
 
     def _look(self) -> None:
         """Read the envelopes of the letters that came since the last look."""
