@@ -1,13 +1,12 @@
 """How fast jobs are claimed from the marketplace's store, on both databases.
 
-A claim is what an agent does: look at the queue, then `accept` what it saw, durably.  The claimers
-never pause, so what the slowest waits for is the claims of all the others before it.  PostgreSQL
-syncs each commit here, unlike in the tests.
+A claim is what an agent does: look at the queue, then `accept` what no other was offered,
+durably.  The claimers never pause, so what the slowest waits for is the claims of all the others
+before it.  PostgreSQL syncs each commit here, unlike in the tests.
 """
 
 from __future__ import annotations
 
-import contextlib
 import statistics
 import sys
 import tempfile
@@ -20,7 +19,6 @@ import sqlalchemy as sa
 
 from node3nb.marketplace.database import Database
 from node3nb.marketplace.protocol import JobSubmission, Registration
-from node3nb.marketplace.refusals import Refusal
 from node3nb.marketplace.resources import Resources
 from node3nb.marketplace.schema import jobs
 from node3nb.marketplace.store import callers, leases, queue
@@ -38,6 +36,7 @@ CLAIMERS, BATCHES = (1, 8, 32), (1, 20)
 SHORT, LONG, SAMPLES = 1_000, 1_000_000, 200
 #: What the agents have, and the shape of jobs at the head of the queue that is too much for them.
 HAS = Resources(0, 0, 8.0, 1 << 34, 2, 0)
+_OFFERING = threading.Lock()
 TOO_MUCH = "1099511627776,8,64.0,0,0,0"
 
 
@@ -77,7 +76,7 @@ def _lengths(name: str, place: Path | postgresql.PostgreSQLServer) -> Iterator[t
         agent_id = _filled(database, 2 * SAMPLES)
         for length in (SHORT, LONG):
             _lengthen(database, length)
-            claimed = [_claim(database, agent_id, 1)[1] for _ in range(SAMPLES)]
+            claimed = [_claim(database, agent_id, 1, set()) for _ in range(SAMPLES)]
             medians.append(statistics.median(claimed) * 1000)
             yield f"{name}, a claim from {length:,} jobs", f"{medians[-1]:.2f} ms"
     yield f"{name}, the longer queue against the shorter", f"{medians[1] / medians[0]:.2f} x"
@@ -99,21 +98,20 @@ def _lengthen(database: Database, length: int) -> None:
     """Put jobs in the queue: half of them at its head, and too much for the agents."""
 
     def add(connection: sa.Connection) -> None:
-        row = connection.execute(sa.select(jobs).order_by(jobs.c.number.desc()).limit(1)).one()
         known = connection.execute(sa.select(sa.func.count()).select_from(jobs)).scalar_one()
-        common = {**row._asdict(), "status": "available", "lease_id": None, "agent_id": None}
-        common |= {"lease_expires_at": None, "idempotency_key": None}
-        del common["number"]
-        for first in range(known, length, 10_000):
-            connection.execute(
-                sa.insert(jobs),
-                [
-                    common
-                    | {"job_id": f"more-{number}"}
-                    | ({"shape": TOO_MUCH, "precedence": 0.0} if number % 2 else {})
-                    for number in range(first, min(first + 10_000, length))
-                ],
-            )
+        counted = sa.select(sa.literal(known).label("n")).cte("counted", recursive=True)
+        more = sa.select(counted.c.n + 1).where(counted.c.n < length - 1)
+        counted = counted.union_all(more)
+        first = sa.select(sa.func.max(jobs.c.number)).scalar_subquery()
+        ahead = counted.c.n % 2 == 1
+        others = {
+            "job_id": sa.literal("more-") + sa.cast(counted.c.n, sa.Text),
+            "shape": sa.case((ahead, TOO_MUCH), else_=jobs.c.shape),
+            "precedence": sa.case((ahead, 0.0), else_=jobs.c.precedence),
+        }
+        names = [column.name for column in jobs.c if column.name != "number"]
+        row = sa.select(*(others.get(name, jobs.c[name]) for name in names))
+        connection.execute(sa.insert(jobs).from_select(names, row.where(jobs.c.number == first)))
 
     database.write(add).result()
     database.write(lambda connection: connection.exec_driver_sql("ANALYZE").close()).result()
@@ -121,13 +119,11 @@ def _lengthen(database: Database, length: int) -> None:
 
 def _claim_all(database: Database, agent_id: str, claimers: int, batch: int) -> list[float]:
     latencies: list[float] = []
-    left = [CLAIMS]
+    held_back: set[str] = set()
 
     def claim() -> None:
-        while left[0] > 0:
-            claimed, latency = _claim(database, agent_id, batch)
-            latencies.append(latency)
-            left[0] -= claimed
+        while len(held_back) < CLAIMS:
+            latencies.append(_claim(database, agent_id, batch, held_back))
 
     threads = [threading.Thread(target=claim) for _ in range(claimers)]
     for thread in threads:
@@ -137,18 +133,17 @@ def _claim_all(database: Database, agent_id: str, claimers: int, batch: int) -> 
     return latencies
 
 
-def _claim(database: Database, agent_id: str, batch: int) -> tuple[int, float]:
-    """Look and accept; return how many jobs became ours, and how long it took."""
+def _claim(database: Database, agent_id: str, batch: int, held_back: set[str]) -> float:
+    """Look and accept what nobody else was offered; return how long it took, in seconds."""
     began = time.perf_counter()
-    seen = database.read(queue.available, HAS, batch).result()
+    seen = database.read(queue.available, HAS, batch * max(CLAIMERS)).result()
+    with _OFFERING:
+        offered = [job.job_id for job in seen if job.job_id not in held_back][:batch]
+        held_back.update(offered)
     claim = Claim(agent_id, "w", None, time.time(), 90.0)
-    asked = [database.write(leases.accept, job.job_id, claim) for job in seen]
-    claimed = 0
-    for each in asked:
-        with contextlib.suppress(Refusal):  # another was faster
-            each.result()
-            claimed += 1
-    return claimed, time.perf_counter() - began
+    for each in [database.write(leases.accept, job_id, claim) for job_id in offered]:
+        each.result()
+    return time.perf_counter() - began
 
 
 def _percentile(values: Sequence[float], percent: int) -> float:
