@@ -257,13 +257,7 @@ def _after_silence(now: float) -> dict[str, Any]:
     }
 
 
-def end(
-    connection: sa.Connection,
-    lease_id: str,
-    outcome: str,
-    now: float,
-    **facts: Any,
-) -> None:
+def end(connection: sa.Connection, lease_id: str, outcome: str, now: float, **facts: Any) -> None:
     """Note how a lease ended."""
     connection.execute(
         sa.update(leases)
