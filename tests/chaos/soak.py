@@ -131,13 +131,20 @@ class Soak:
             kernel.num_threads(),
             _mib([kernel]),
             len(keepers),
-            sum(each.num_fds() for each in keepers),
+            sum(map(_fds, keepers)),
             _mib(keepers),
             market.num_fds(),
             market.num_threads(),
             _mib([market]),
             sum(len(below) + len(files) for _, below, files in os.walk(self._home)),
         )
+
+
+def _fds(process: psutil.Process) -> int:
+    """Return the descriptors of a process; none of one that has just ended."""
+    with contextlib.suppress(psutil.NoSuchProcess):
+        return int(process.num_fds())
+    return 0
 
 
 def _mib(of: list[psutil.Process]) -> float:
