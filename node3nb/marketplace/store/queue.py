@@ -28,7 +28,10 @@ _SUBMITTED_BEFORE = sa.select(jobs.c.job_id, jobs.c.status, jobs.c.spec).where(
 )
 _INPUT = sa.and_(artifacts.c.job_id == jobs.c.job_id, artifacts.c.kind == "input")
 _NAMED = sa.select(jobs.c.job_id, jobs.c.shape)
-_OFFERED = sa.select(jobs, artifacts.c.sha256.label("input_sha256")).outerjoin(artifacts, _INPUT)
+_OFFERED = sa.select(
+    *(jobs.c.job_id, jobs.c.shape, jobs.c.spec, jobs.c.acceptances),
+    artifacts.c.sha256.label("input_sha256"),
+).select_from(sa.outerjoin(jobs, artifacts, _INPUT))
 
 
 @dataclass(frozen=True, slots=True)
