@@ -110,7 +110,9 @@ def _lengthen(database: Database, length: int) -> None:
             "precedence": sa.case((ahead, 0.0), else_=jobs.c.precedence),
         }
         names = [column.name for column in jobs.c if column.name != "number"]
-        row = sa.select(*(others.get(name, jobs.c[name]) for name in names))
+        row = sa.select(*(others.get(name, jobs.c[name]) for name in names)).join_from(
+            jobs, counted, sa.true()
+        )
         connection.execute(sa.insert(jobs).from_select(names, row.where(jobs.c.number == first)))
 
     database.write(add).result()

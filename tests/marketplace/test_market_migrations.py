@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import sqlalchemy as sa
 from alembic import command
@@ -12,7 +13,10 @@ from marketplace.market_parts import BOTH
 
 from node3nb.marketplace import migration
 from node3nb.marketplace.database import Database
+from node3nb.marketplace.resources import Resources
 from node3nb.marketplace.schema import metadata
+from node3nb.marketplace.store import ledger, queue
+from node3nb.marketplace.store.ledger import Audit
 
 DATABASES = BOTH
 
@@ -52,3 +56,56 @@ def test_sqlite_is_run_as_promised(tmp_path: Path) -> None:
     with Database(f"sqlite:///{tmp_path / 'm.db'}") as database:
         assert database.write(told).result() == asked
         assert database.read(told).result() == asked
+
+
+NEEDS = {
+    "needs_gpu_memory": 5,
+    "needs_gpus": 1,
+    "needs_cpus": 0.5,
+    "needs_memory": 7,
+    "needs_isolation": 2,
+    "needs_container": 0,
+}
+
+
+def test_jobs_of_the_first_version_keep_their_place_and_are_paid(database_url: str) -> None:
+    engine = sa.create_engine(database_url)
+    with engine.begin() as connection:
+        migration.upgrade(connection, "0001")
+        before = _first_version(connection)
+    with Database(database_url) as database:
+        assert database.read(ledger.audit).result() == Audit(1, 100_000, 100_000, 0, 0)
+        (job,) = database.read(queue.available, Resources(5, 1, 0.5, 7, 2, 0), 9).result()
+        assert (job.job_id, job.needs.cpus) == ("waits", 0.5)
+        assert database.read(queue.available, Resources(4, 1, 0.5, 7, 2, 0), 9).result() == []
+    with engine.begin() as connection:
+        command.downgrade(migration.configuration(connection), "0001")
+        assert _jobs(connection) == before
+    engine.dispose()
+
+
+def _first_version(connection: sa.Connection) -> list[dict[str, Any]]:
+    """Fill the tables of the first version, and return their jobs."""
+    agent = {"wallet_address": "w", "gpu_model": "", "gpu_vendor": "", "gpu_memory": 0}
+    _add(connection, "agents", agent_id="a", state="", registered_at=1, seen_at=1, **agent)
+    common = {"submitter": "s", "spec": {}, "precedence": -2, "reward": 0.1, "timeout_s": 60}
+    counts = {"submitted_at": 1000, "attempts": 1, "max_attempts": 3, "acceptances": 1}
+    _add(connection, "jobs", job_id="waits", status="available", **common, **counts, **NEEDS)
+    ended = {"status": "completed", "agent_id": "a", "lease_id": "l", "finished_at": 2000}
+    _add(connection, "jobs", job_id="done", **ended, **common, **counts, **NEEDS)
+    lease = {"agent_id": "a", "acceptance": 1, "wallet_address": "w", "accepted_at": 1500}
+    _add(connection, "leases", lease_id="l", job_id="done", outcome="completed", **lease)
+    return _jobs(connection)
+
+
+def _add(connection: sa.Connection, table: str, **row: Any) -> None:
+    connection.execute(sa.insert(_table(connection, table)).values(**row))
+
+
+def _jobs(connection: sa.Connection) -> list[dict[str, Any]]:
+    jobs = _table(connection, "jobs")
+    return [row._asdict() for row in connection.execute(sa.select(jobs).order_by(jobs.c.number))]
+
+
+def _table(connection: sa.Connection, name: str) -> sa.Table:
+    return sa.Table(name, sa.MetaData(), autoload_with=connection, resolve_fks=False)
