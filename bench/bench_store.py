@@ -98,6 +98,8 @@ def _lengthen(database: Database, length: int) -> None:
     """Put jobs in the queue: half of them at its head, and too much for the agents."""
 
     def add(connection: sa.Connection) -> None:
+        if connection.dialect.name == "postgresql":
+            connection.execute(sa.text("SET LOCAL statement_timeout = 0"))
         known = connection.execute(sa.select(sa.func.count()).select_from(jobs)).scalar_one()
         counted = sa.select(sa.literal(known).label("n")).cte("counted", recursive=True)
         more = sa.select(counted.c.n + 1).where(counted.c.n < length - 1)
