@@ -90,6 +90,7 @@ def test_engine_that_comes_later(engine: EngineProcess, tmp_path: Path) -> None:
 def test_engine_that_hangs_is_not_waited_for(engine: EngineProcess) -> None:
     os.kill(engine.pid, signal.SIGSTOP)
     try:
+        _await_all_stopped(engine.pid)
         began = time.monotonic()
         available = DockerManager(POLICY, hints=engine.hints).available()
         took_s = time.monotonic() - began
@@ -141,3 +142,16 @@ def test_many_ask_at_once(engine: EngineProcess, manager: DockerManager) -> None
     for thread in threads:
         thread.join()
     assert answers == [True] * 8
+
+
+def _await_all_stopped(pid: int) -> None:
+    """Wait until every thread is stopped: until then one may still answer."""
+    until = time.monotonic() + NOTICED_S
+    tasks = Path(f"/proc/{pid}/task")
+    while any(_state(task) not in "TtXZ" for task in tasks.iterdir()):
+        assert time.monotonic() < until, "the engine is not stopped"
+        time.sleep(0.01)
+
+
+def _state(task: Path) -> str:
+    return (task / "stat").read_text().rpartition(")")[2].split()[0]
