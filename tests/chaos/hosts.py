@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import os
 import signal
 import time
 from dataclasses import dataclass
@@ -144,9 +145,10 @@ class Host:
         return self._process.children(recursive=True)
 
     def _keepers(self) -> list[psutil.Process]:
-        """Return what keeps jobs now: it runs our own programs, and no job may see those."""
+        """Return what keeps jobs now: our own programs, but not what they became in a sandbox."""
         below = self._process.children(recursive=True)
-        keepers = [each for each in below if "/node3nb/supervisor/" in " ".join(_command(each))]
+        ours = [each for each in below if "/node3nb/supervisor/" in " ".join(_command(each))]
+        keepers = [each for each in ours if not _sandboxed(each)]
         self.keepers.update(each.pid for each in keepers)
         return keepers
 
@@ -194,3 +196,14 @@ def _command(process: psutil.Process) -> list[str]:
         return process.cmdline()
     except psutil.Error:
         return []
+
+
+def _sandboxed(process: psutil.Process) -> bool:
+    """Whether it is a job, which keeps the command line of the warm Python it was forked from."""
+    try:
+        own = os.readlink("/proc/self/ns/pid")
+        return (
+            os.readlink(f"/proc/{process.pid}/ns/pid") != own or process.uids().real != os.getuid()
+        )
+    except (OSError, psutil.Error):
+        return True
