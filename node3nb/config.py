@@ -198,6 +198,21 @@ def keep_keys(url: str, keys: Mapping[str, str]) -> None:
     kept = _read_private(path)
     known = kept.get(origin(url))
     kept[origin(url)] = {**(known if isinstance(known, dict) else {}), **keys}
+    _write_private(path, kept)
+
+
+def put_key(path: Path, kind: str, key: str) -> None:
+    """Put a key into a file of keys, as a marketplace writes it; what else it holds stays.
+
+    Raises
+    ------
+    ConfigError
+        The file can't be read, or others may read it.
+    """
+    _write_private(path, {**_read_private(path), kind: key})
+
+
+def _write_private(path: Path, kept: Mapping[str, object]) -> None:
     fd, part = tempfile.mkstemp(prefix=path.name, dir=path.parent)
     try:
         with os.fdopen(fd, "w") as file:

@@ -138,12 +138,25 @@ def _told(code: int, said: str) -> str | None:
 
 
 def _detail(answer: requests.Response) -> tuple[bool, str]:
-    """Return whether an error's body is JSON, and its sentence, made inert and short."""
+    """Return whether an error's body is JSON, and its sentence, made inert and short.
+
+    It is the `detail` of a problem (RFC 9457) or of a base marketplace; one made with FastAPI
+    sends a list of faults there; a problem without a `detail` has a `title`.
+    """
     try:
-        detail = read_object(answer).get("detail", "")
+        told = read_object(answer)
     except (MarketplaceBadAnswer, requests.RequestException):
         return False, ""
+    detail = told.get("detail") or told.get("title") or ""
+    if isinstance(detail, list) and detail and isinstance(detail[0], dict):
+        detail = _fault(detail[0])
     return True, printable(detail, 300).strip("'\"") if isinstance(detail, str) else ""
+
+
+def _fault(fault: Mapping[str, Any]) -> str:
+    where, what = fault.get("loc"), fault.get("msg")
+    names = [name for name in where if isinstance(name, str)] if isinstance(where, list) else []
+    return f"{'.'.join(names)}: {what}" if isinstance(what, str) else ""
 
 
 def _busy(answer: requests.Response) -> MarketplaceBusy:

@@ -26,21 +26,20 @@ from node3nb.marketplace.answers import NOT_OURS, raise_for_status, read_as, rea
 from node3nb.marketplace.channel import ONCE, REPEATED, Channel
 from node3nb.marketplace.consumer_files import MIB_S, paced
 from node3nb.marketplace.deadline import Deadline
+from node3nb.marketplace.job_views import ANSWER_S, JobViews
 from node3nb.secret_text import Secret
 
 #: Bytes of a log that one call returns.
 MAX_LOG_PIECE_BYTES = 1 << 20
 #: Bytes of a job's outputs at the most: what they may be unpacked to, and room for headers.
 MAX_OUTPUT_BYTES = ArchiveLimits().bytes + (64 << 20)
-#: Seconds one call may take, its wait on the server not counted.
-ANSWER_S = 120.0
 #: Status of the answer that names another place (RFC 9110, section 15.4.8).
 ELSEWHERE = 307
 
 _Answer = TypeVar("_Answer", bound=BaseModel)
 
 
-class MarketplaceClient:
+class MarketplaceClient(JobViews):
     """One marketplace, one key.
 
     Parameters
@@ -169,22 +168,6 @@ class MarketplaceClient:
         except JobSpecError:
             raise MarketplaceBadAnswer(_NO_ID) from None
         return str(job_id)
-
-    def job(self, job_id: str, within_s: float = ANSWER_S) -> protocol.JobView:
-        """Return a job as its submitter sees it; the answer comes within so many seconds."""
-        told = self._call("GET", f"/api/jobs/{job_id}", within_s=within_s)
-        view = read_as(protocol.JobView, told)
-        if view.job_id != job_id:
-            raise MarketplaceBadAnswer("The marketplace answered about another job; check its URL.")
-        return view
-
-    def jobs(self, **query: str) -> list[protocol.JobView]:
-        """Return the jobs this key may see, newest first."""
-        answer = self._call("GET", "/api/jobs", params=query)
-        listed = answer.get("jobs")
-        if not isinstance(listed, list):
-            raise MarketplaceBadAnswer
-        return [read_as(protocol.JobView, each) for each in listed]
 
     def cancel(self, job_id: str) -> None:
         """Call a job off."""

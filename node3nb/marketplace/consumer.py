@@ -24,7 +24,8 @@ from node3nb.errors import (
 )
 from node3nb.files.archives import ArchiveLimits, unpack
 from node3nb.jobs import ExitReason, JobResult, JobState, failure
-from node3nb.marketplace.client import ANSWER_S, MAX_OUTPUT_BYTES, MarketplaceClient
+from node3nb.marketplace.client import MAX_OUTPUT_BYTES, MarketplaceClient
+from node3nb.marketplace.job_views import ANSWER_S
 from node3nb.marketplace.protocol import JobStatus, JobView
 
 #: Seconds between two looks at a job, at first and at the most.
@@ -80,8 +81,8 @@ def wait(
         The marketplace has been away for `AWAY_S` seconds, or does not show the job.
     """
     due = math.inf if timeout_s is None else time.monotonic() + timeout_s
-    look_s = FIRST_LOOK_S
-    while not (view := _look(client, job_id, due, sleep)).final:
+    look_s, view = FIRST_LOOK_S, None
+    while not (view := _look(client, job_id, due, sleep, view)).final:
         if tell is not None:
             tell(view)
         if time.monotonic() > due:
@@ -93,13 +94,17 @@ def wait(
 
 
 def _look(
-    client: MarketplaceClient, job_id: str, due: float, sleep: Callable[[float], None]
+    client: MarketplaceClient,
+    job_id: str,
+    due: float,
+    sleep: Callable[[float], None],
+    before: JobView | None,
 ) -> JobView:
     away_at = time.monotonic() + AWAY_S
     while True:
         left_s = due - time.monotonic()
         try:
-            return client.job(job_id, min(ANSWER_S, max(left_s, LEAST_LOOK_S)))
+            return client.job(job_id, min(ANSWER_S, max(left_s, LEAST_LOOK_S)), before)
         except (MarketplaceUnreachable, MarketplaceBusy) as error:
             if time.monotonic() > due:
                 raise TimeoutError(f"Nothing was heard of job {job_id} in time. {error}") from None

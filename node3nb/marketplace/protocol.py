@@ -10,6 +10,7 @@ from __future__ import annotations
 from typing import Annotated, Any
 
 from pydantic import Field
+from pydantic.json_schema import SkipJsonSchema
 
 from node3nb.jobs import Isolation
 from node3nb.marketplace.job_wire import (
@@ -261,6 +262,9 @@ class JobView(JobSummary):
     metrics: dict[str, Any] | None = None
     #: What happened to it, oldest first, one short record each.
     history: list[Any] = Field(default_factory=list)
+
+    #: What its marketplace calls this state of it, in a header; empty when it says nothing.
+    etag: SkipJsonSchema[str] = Field("", exclude=True)
 
     @property
     def final(self) -> bool:

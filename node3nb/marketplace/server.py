@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+import math
 import os
 import socket
 import sys
@@ -11,12 +12,10 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Unpack
 
 import uvicorn
 from fastapi import FastAPI
 
-from node3nb import config
 from node3nb.errors import ConfigError
 from node3nb.marketplace import database, durable, process
 from node3nb.marketplace import workers as multiple
@@ -24,15 +23,14 @@ from node3nb.marketplace.app import create_app
 from node3nb.marketplace.clock import Clock
 from node3nb.marketplace.context import Marketplace
 from node3nb.marketplace.keys import KEYS_FILE
+from node3nb.marketplace.manners import notes
 from node3nb.marketplace.manners.slow_heads import BoundedProtocol
-from node3nb.marketplace.settings import Keeping, Settings
+from node3nb.marketplace.settings import Settings
 
 #: File below the data directory that tells where the marketplace listens: `{url, pid}`.
 SERVER_FILE = "server.json"
 #: How long an idle connection is kept, in seconds; longer than agents keep theirs.
 KEEP_ALIVE_S = 90
-#: How long calls that run at the end may take, in seconds.
-SHUTDOWN_S = 5
 #: Largest head of a request, in bytes: what the gate refuses by name has to get through to it.
 MAX_HEAD_BYTES = 64 << 10
 #: Connections that are open at once at the most.
@@ -41,14 +39,7 @@ CONNECTIONS = 10_000
 BACKLOG = 2048
 
 
-def serve(
-    host: str = "127.0.0.1",
-    port: int = 8000,
-    data_dir: str | Path = "node3nb-marketplace",
-    db_url: str | None = None,
-    workers: int = 1,
-    **keeping: Unpack[Keeping],
-) -> None:
+def serve(settings: Settings) -> None:
     """Run a marketplace until SIGINT or SIGTERM.
 
     Once it listens, it prints a line, `node3nb marketplace ready on URL`, and one that says where
@@ -56,19 +47,8 @@ def serve(
 
     Parameters
     ----------
-    host
-        Address to listen on.
-    port
-        Port to listen on; 0 lets the system choose.
-    data_dir
-        Where it keeps everything; made when it is not there.
-    db_url
-        SQLAlchemy URL of its database; None is the one that `NODE3_DB` names, or a SQLite file
-        in `data_dir`.
-    workers
-        Processes that serve; more than one need PostgreSQL.
-    **keeping
-        Where files are kept, how many, and for how long; see `Settings`.
+    settings
+        How it is run.
 
     Raises
     ------
@@ -76,19 +56,20 @@ def serve(
         The address is taken, or the data directory, the database or the bucket can't be used.
     """
     os.umask(0o077)  # what a marketplace keeps is for nobody else on the machine
-    settings = Settings(Path(data_dir).absolute(), config.database_url(db_url), **keeping)
-    if workers > 1 and not database.backend_of(settings.database_url).shared:
+    hosting = settings.hosting
+    if hosting.workers > 1 and not database.backend_of(settings.database_url).shared:
         raise ConfigError(
             "workers: SQLite is for one process; name a PostgreSQL database with --db, or "
             "leave --workers out."
         )
-    with _bound(host, port) as listener:
+    with _bound(hosting.host, hosting.port) as listener:
         sign = _Sign(_url(listener), settings.data_dir)
         app = create_app(settings)
         database.prepare(settings.database_url)
+        notes.configure(hosting.log, hosting.log_level)
         try:
-            if workers > 1:
-                multiple.run(listener, settings, workers, sign.put_up)
+            if hosting.workers > 1:
+                multiple.run(listener, settings, hosting.workers, sign.put_up)
             else:
                 _run(_Server(app, sign.put_up, sign.take_down), listener)
         finally:
@@ -99,6 +80,7 @@ def serve_as_worker(descriptor: int) -> None:
     """Serve on a socket that another process listens on, with the settings it tells."""
     os.umask(0o077)
     settings = multiple.told()
+    notes.configure(settings.hosting.log, settings.hosting.log_level)
     process.end_with_stdin()
     with socket.socket(fileno=descriptor) as listener:
         _run(_Server(create_app(settings), lambda: print("ready", flush=True)), listener)  # noqa: T201 - told to that process
@@ -178,6 +160,7 @@ class _Server(uvicorn.Server):
         stopping: Callable[[], object] = lambda: None,
     ) -> None:
         self._market: Marketplace = app.state.market
+        hosting = self._market.settings.hosting
         self._started = started
         self._stopping = stopping
         super().__init__(
@@ -191,7 +174,9 @@ class _Server(uvicorn.Server):
                 server_header=False,
                 ws="none",
                 timeout_keep_alive=KEEP_ALIVE_S,
-                timeout_graceful_shutdown=SHUTDOWN_S,
+                timeout_graceful_shutdown=math.ceil(hosting.grace_s),
+                proxy_headers=bool(hosting.trusted_proxies),
+                forwarded_allow_ips=hosting.trusted_proxies,
             )
         )
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import enum
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TypedDict
 
 GIB = 1 << 30
 DAY_S = 86_400.0
@@ -22,13 +21,33 @@ class Registration(enum.StrEnum):
     CLOSED = "closed"
 
 
-class Keeping(TypedDict, total=False):
-    """What of the settings says where files are kept, how many, and for how long."""
+class LogFormat(enum.StrEnum):
+    """How a line of the log looks."""
 
-    artifacts_url: str | None
-    quota_bytes: int
-    keep_inputs_days: float
-    keep_outputs_days: float
+    #: For people.
+    TEXT = "text"
+    #: One JSON object.
+    JSON = "json"
+
+
+@dataclass(frozen=True, slots=True)
+class Hosting:
+    """How a marketplace is offered as a process."""
+
+    #: Address to listen on.
+    host: str = "127.0.0.1"
+    #: Port to listen on; 0 lets the system choose.
+    port: int = 8000
+    #: How long uploads and downloads that run at the end may take, in seconds.
+    grace_s: float = 10.0
+    #: Addresses of the proxies whose word on who calls is taken, with commas between.
+    trusted_proxies: str = ""
+    #: How a line of the log looks.
+    log: LogFormat = LogFormat.TEXT
+    #: Processes that serve; more than one need PostgreSQL.
+    workers: int = 1
+    #: What is left out of the log, as `logging` names it; lines of calls are `info`.
+    log_level: str = "warning"
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,6 +89,8 @@ class Settings:
     keyless_calls_per_s: float = 1000.0
     #: Calls of one key, or of one address without one, that may be in progress at once.
     calls_at_once: int = 2000
+    #: How it is offered as a process.
+    hosting: Hosting = Hosting()
 
     @property
     def database_url(self) -> str:

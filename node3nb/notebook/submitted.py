@@ -14,7 +14,8 @@ from node3nb import inert_text
 from node3nb.errors import CallNotOffered, InputError, VariableRefused
 from node3nb.jobs import JobResult
 from node3nb.marketplace import consumer
-from node3nb.marketplace.client import ANSWER_S, MarketplaceClient
+from node3nb.marketplace.client import MarketplaceClient
+from node3nb.marketplace.job_views import ANSWER_S
 from node3nb.marketplace.protocol import JobView
 from node3nb.notebook import market_jobs, page
 from node3nb.notebook.answers import Logs

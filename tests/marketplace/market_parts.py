@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import threading
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -176,6 +177,24 @@ class Market:
     def close(self) -> None:
         for person in self.people:
             person.session.close()
+
+
+def waiting(person: Person, told: list[int]) -> threading.Thread:
+    def poll() -> None:
+        body = {**BASE_QUERY, "wait_s": 30, "gpu_model": "waits"}
+        told.append(person.post("/api/jobs/available", body).status_code)
+
+    thread = threading.Thread(target=poll)
+    thread.start()
+    return thread
+
+
+def in_progress(market: Market) -> int:
+    text = market.admin.get("/metrics").text
+    (line,) = [
+        each for each in text.splitlines() if each.startswith("node3nb_requests_in_progress ")
+    ]
+    return int(float(line.split()[1]))
 
 
 def said(answer: requests.Response) -> dict[str, Any]:

@@ -13,7 +13,7 @@ from support.strange_marketplace import answering, begin, said
 from node3nb.errors import InputError, MarketplaceUnreachable, VariableRefused
 from node3nb.jobs import ExitReason, JobResult, JobState
 from node3nb.marketplace import client as clients
-from node3nb.marketplace import consumer
+from node3nb.marketplace import consumer, job_views
 from node3nb.marketplace.client import MarketplaceClient
 from node3nb.marketplace.deadline import Deadline
 from node3nb.marketplace.protocol import JobView
@@ -73,7 +73,8 @@ CALLS: dict[str, Callable[[MarketplaceClient, Path], object]] = {
 def test_a_drip_is_hung_up_on(
     drip: Drip, call: str, way: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(clients, "Deadline", lambda _: Deadline(SHORT_S))
+    for module in (clients, job_views):
+        monkeypatch.setattr(module, "Deadline", lambda _: Deadline(SHORT_S))
     with (
         answering(getattr(drip, way)) as url,
         pytest.raises(MarketplaceUnreachable, match=LATE),

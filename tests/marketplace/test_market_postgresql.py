@@ -23,7 +23,7 @@ from node3nb.errors import ConfigError
 from node3nb.marketplace import bell, database
 from node3nb.marketplace.database import Database
 from node3nb.marketplace.server import running, serve
-from node3nb.marketplace.settings import Settings
+from node3nb.marketplace.settings import Hosting, Settings
 
 #: Bound of the end of a process, in seconds.
 END_S = 60
@@ -189,7 +189,7 @@ def test_workers_end_in_order(tmp_path: Path, url: str) -> None:
 
 def test_workers_need_a_database_for_many(tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match=r"^workers: SQLite is for one process; .*--db"):
-        serve("127.0.0.1", 0, tmp_path, None, 2)
+        serve(Settings(tmp_path, hosting=Hosting(port=0, workers=2)))
 
 
 def test_a_lost_database_is_told_and_found_again(tmp_path: Path) -> None:
@@ -266,5 +266,5 @@ def test_a_password_comes_from_the_environment_and_goes_nowhere(
 )
 def test_a_database_it_cannot_reach_is_told_in_a_sentence(tmp_path: Path, url: str) -> None:
     with pytest.raises(ConfigError, match=r"^db: [^\n]+\.$") as caught:
-        serve("127.0.0.1", 0, tmp_path, url)
+        serve(Settings(tmp_path, url, hosting=Hosting(port=0)))
     assert "secret" not in str(caught.value)

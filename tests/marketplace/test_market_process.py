@@ -17,6 +17,7 @@ from marketplace.market_parts import Market, said
 
 from node3nb.errors import ConfigError
 from node3nb.marketplace.server import serve
+from node3nb.marketplace.settings import Hosting, Settings
 
 #: Bound of the end of a process, in seconds.
 END_S = 30
@@ -119,17 +120,17 @@ def test_a_taken_port_is_said_in_one_sentence(tmp_path: Path) -> None:
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]
         with pytest.raises(ConfigError, match=f"port {port}"):
-            serve("127.0.0.1", port, tmp_path)
+            serve(Settings(tmp_path, hosting=Hosting(port=port)))
 
 
 @pytest.mark.parametrize("url", ["nonsense", "sqlite://", "mysql://u:secret@host/db"])
 def test_a_database_it_cannot_use_is_refused(tmp_path: Path, url: str) -> None:
     with pytest.raises(ConfigError, match=r"^db: ") as caught:
-        serve("127.0.0.1", 0, tmp_path, url)
+        serve(Settings(tmp_path, url, hosting=Hosting(port=0)))
     assert "secret" not in str(caught.value)
 
 
 def test_unreadable_keys_are_refused(tmp_path: Path) -> None:
     (tmp_path / "keys.json").write_text("{}")
     with pytest.raises(ConfigError, match=r"keys\.json"):
-        serve("127.0.0.1", 0, tmp_path)
+        serve(Settings(tmp_path, hosting=Hosting(port=0)))

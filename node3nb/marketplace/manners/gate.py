@@ -47,7 +47,7 @@ class Gate:
             with meters.running():
                 await self._answered(visit)
         finally:
-            meters.answered(scope["method"][:16], visit.route, visit.status, visit.duration_s)
+            meters.answered(visit.method, visit.route, visit.status, visit.duration_s)
             notes.call(visit)
 
     async def _answered(self, visit: Visit) -> None:

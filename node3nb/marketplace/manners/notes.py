@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import enum
 import json
 import logging
 import os
@@ -13,6 +12,7 @@ from typing import Any
 
 from node3nb.marketplace.clock import iso
 from node3nb.marketplace.manners.visit import Visit
+from node3nb.marketplace.settings import LogFormat
 
 #: Attribute of a record that holds its facts.
 FACTS = "facts"
@@ -20,15 +20,6 @@ FACTS = "facts"
 FRAMES = 30
 
 _log = logging.getLogger("node3nb.marketplace.calls")
-
-
-class LogFormat(enum.StrEnum):
-    """How a line of the log looks."""
-
-    #: For people.
-    TEXT = "text"
-    #: One JSON object.
-    JSON = "json"
 
 
 def call(visit: Visit) -> None:
@@ -46,7 +37,7 @@ def _facts(visit: Visit) -> dict[str, Any]:
     caller = visit.caller
     return {
         "request_id": visit.request_id,
-        "method": visit.scope["method"][:16],
+        "method": visit.method,
         "route": visit.route,
         "status": visit.status,
         "duration_ms": round(visit.duration_s * 1000, 3),

@@ -25,6 +25,9 @@ SLOWEST = 4096
 #: Status that is noted when the caller hung up before it was answered; nothing is sent with it.
 HUNG_UP = 499
 
+#: Methods that are told apart.
+METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
+
 _GIVEN_NAME = re.compile(rb"[A-Za-z0-9._-]{1,64}")
 _KEY = API_KEY_HEADER.lower().encode()
 _DISCONNECT: Message = {"type": "http.disconnect"}
@@ -68,6 +71,12 @@ class Visit:
     def route(self) -> str:
         """The template of the path; no value of it."""
         return getattr(self.scope.get("route"), "path", "unknown")
+
+    @property
+    def method(self) -> str:
+        """The method; whatever else somebody makes up is `other`."""
+        method = str(self.scope["method"])
+        return method if method in METHODS else "other"
 
     @property
     def duration_s(self) -> float:
