@@ -32,6 +32,10 @@ class JobRefused(Node3Error):
     """This machine does not take the job; send it to one that offers what the job asks."""
 
 
+class DiskFull(Node3Error):
+    """The disk is full; make room on it and try again."""
+
+
 class InputError(Node3Error):
     """The job's input could not be staged; check its URL, its checksum and its size."""
 

@@ -3,9 +3,14 @@
 from __future__ import annotations
 
 import platform
+import shlex
+import shutil
+from dataclasses import asdict
 from typing import Any
 
-from node3nb import __version__, config, hardware
+from node3nb import __version__, config, hardware, inert_text
+from node3nb.agent.settings import MIN_FREE_BYTES
+from node3nb.agent.undelivered import undelivered
 from node3nb.docker_manager import DockerManager
 from node3nb.executor import choose, not_stopped_at
 from node3nb.jobs import Isolation, JobSpec
@@ -46,6 +51,13 @@ def examine(isolation: Isolation | None = None) -> dict[str, Any]:
         "memory_bytes": machine.memory_bytes,
         "gpus": [gpu.model for gpu in machine.gpus],
         "state_dir": str(config.state_dir()),
+        "state_free_bytes": shutil.disk_usage(config.state_dir()).free,
+        "work_dir": str(config.work_dir()),
+        "work_free_bytes": shutil.disk_usage(config.work_dir()).free,
+        "outbox_dir": str(config.outbox_dir()),
+        "undelivered": {
+            url: asdict(waiting) for url, waiting in undelivered(config.outbox_dir()).items()
+        },
         "executor": choice.executor.name if choice.executor else None,
         "why": choice.why,
         "isolation": executors[1].isolation,
@@ -67,6 +79,8 @@ def told(found: dict[str, Any]) -> str:
         f"machine    {found['cores']} cores, {shown_bytes(found['memory_bytes'])} of memory",
         f"GPUs       {', '.join(found['gpus']) or 'none'}",
         f"state      {found['state_dir']}",
+        _told_disk(found),
+        *_told_undelivered(found),
         f"executor   {found['executor'] or 'none'} ({found['why']})",
         f"isolation  {found['isolation'] or 'none'}",
         f"memory     enforced by {found['memory_enforced_by'] or 'nothing'}",
@@ -81,6 +95,29 @@ def told(found: dict[str, Any]) -> str:
     if found["isolation"] == Isolation.LIMITS:
         lines.append("Level limits does not keep a job from your files; it is not for strangers.")
     return "\n".join(lines)
+
+
+def _told_disk(found: dict[str, Any]) -> str:
+    state, work = (shown_bytes(found[f"{name}_free_bytes"]) for name in ("state", "work"))
+    least = shown_bytes(MIN_FREE_BYTES)
+    return f"disk       {state} free for state, {work} for workspaces; jobs need {least}"
+
+
+def _told_undelivered(found: dict[str, Any]) -> list[str]:
+    """Return what waits for each marketplace, and how to remove what never gets there."""
+    lines = []
+    for url, waiting in sorted(found["undelivered"].items()):
+        told = f"results    {waiting['count']}, {shown_bytes(waiting['bytes'])}, "
+        if url:
+            told += f"wait for {inert_text.line(url, 200)}: `%node3 start --marketplace URL` sends"
+            told += " them with the key they were made with"
+        else:
+            told += "can't be read"
+        lines.append(told)
+    if lines:
+        command = shlex.join(["rm", "-r", found["outbox_dir"]])
+        lines.append(f"  to give up all of them: with no provider running, {command}")
+    return lines
 
 
 def _told_engine(facts: dict[str, Any] | None) -> list[str]:

@@ -21,12 +21,14 @@ from node3nb.agent.heart import Heart
 from node3nb.agent.intake import Intake
 from node3nb.agent.job_run import Means
 from node3nb.agent.journal import Entry
+from node3nb.agent.kept import Kept
 from node3nb.agent.ledger import Ledger
 from node3nb.agent.outbox import Outbox
 from node3nb.agent.overview import Overview
 from node3nb.agent.polling import Polling
 from node3nb.agent.quota import LiveQuota
 from node3nb.agent.records import ProviderState, Snapshot
+from node3nb.agent.room import DiskRoom
 from node3nb.agent.settings import Settings
 from node3nb.agent.workshop import Workshop
 from node3nb.errors import AlreadyRunning, NotRunning
@@ -97,6 +99,10 @@ class JobManager:
         earnings = Earnings(Ledger(config.ledger_file()), client.url, common.journal)
         self._delivery = Delivery(client, transfer, self._outbox, earnings, self._closing)
         self._courier = Courier(common, self._delivery, self._outbox)
+        kept = Kept(settings.keep_s, common.journal)
+        room = DiskRoom(settings.min_free_bytes, kept)
+        #: Says which disk is too full for more jobs; empty when none is.
+        self.disk_shortage = room.shortage
         self._overview = Overview(
             client.url, common, self._enrolment, self._admission, quota, earnings, self._outbox
         )
@@ -104,7 +110,7 @@ class JobManager:
             common,
             client,
             self._courier,
-            Means(client.url, transfer, self._outbox, common.journal, self._closing),
+            Means(client.url, transfer, self._outbox, common.journal, self._closing, kept),
             lambda: self._enrolment.wallet_address,
         )
         self._intake = Intake(
@@ -117,16 +123,20 @@ class JobManager:
             courier=self._courier,
             outbox=self._outbox,
             quota=quota,
+            room=room,
         )
-        self._heart = Heart(
-            client,
-            common.threads,
-            interval_s=settings.heartbeat_s,
+        self._heart = self._new_heart(settings.heartbeat_s)
+        self._begun = False
+
+    def _new_heart(self, interval_s: float) -> Heart:
+        return Heart(
+            self._client,
+            self._common.threads,
+            interval_s=interval_s,
             say=self._beat,
             hear=self._hear,
-            ache=lambda error: common.trouble("", error),
+            ache=lambda error: self._common.trouble("", error),
         )
-        self._begun = False
 
     async def start(self) -> None:
         """Serve the marketplace until somebody stops or drains this manager.
@@ -163,6 +173,7 @@ class JobManager:
         return not standing.ending
 
     async def _start_up(self) -> None:
+        await self._common.threads.call(DiskRoom.check_start)
         await self._common.threads.call(self._admission.check_executors, self._client.url)
         await self._workshop.open()
         self._courier.look()

@@ -9,14 +9,16 @@ from dataclasses import replace
 from pathlib import Path
 
 from node3nb import config
-from node3nb.errors import ConfigError, InputError, JobRefused, TransferCancelled
+from node3nb.errors import ConfigError, DiskFull, InputError, JobRefused, TransferCancelled
 from node3nb.execution import perform
 from node3nb.executor import Executor, Reporter, SilentReporter, choose
 from node3nb.files import workspace
+from node3nb.files.disk import shortage
 from node3nb.files.output_copies import copy_outputs
 from node3nb.files.workspace import WorkArea, Workspace
 from node3nb.job_checks import printable
 from node3nb.jobs import ExitReason, JobResult, JobSpec, JobState
+from node3nb.supervisor.disk import LEAST_ROOM_BYTES
 
 
 def run_here(
@@ -56,9 +58,12 @@ def run_here(
     ------
     JobRefused
         No executor here meets what the job requires.
+    DiskFull
+        The workspaces' disk has no room.
     ConfigError
         `input_dir` can't be read, or `output_dir` can't be written, or holds something.
     """
+    _check_disk()
     choice = choose(spec, executors)
     if choice.executor is None:
         raise JobRefused(f"The job can't be run here. {choice.why}")
@@ -76,6 +81,11 @@ def run_here(
             return _with_copies(result, place, output_dir, over_others=replace_outputs)
     finally:
         area.close()
+
+
+def _check_disk() -> None:
+    if told := shortage((config.work_dir(),), LEAST_ROOM_BYTES):
+        raise DiskFull(told)
 
 
 def _prepare(input_dir: Path | None, output_dir: Path | None, *, replace: bool) -> None:

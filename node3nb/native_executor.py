@@ -10,6 +10,7 @@ import time
 from node3nb import accounts, command_line, config
 from node3nb.errors import IsolationError, UnsupportedPlatformError
 from node3nb.executor import Availability, Reporter, too_little
+from node3nb.files.disk import shortage
 from node3nb.files.workspace import Workspace
 from node3nb.jobs import (
     MIB,
@@ -20,6 +21,7 @@ from node3nb.jobs import (
     Start,
     failure,
 )
+from node3nb.supervisor.disk import LEAST_ROOM_BYTES
 from node3nb.supervisor.orders import Order
 from node3nb.supervisor.sandbox.plan import gpu_devices
 from node3nb.supervisor_client import SupervisorClient
@@ -55,6 +57,9 @@ class NativeExecutor:
         del spec
         if not _supported():
             return Availability(self.name, available=False, reason=str(UnsupportedPlatformError()))
+        full = self._client is None and shortage((config.work_dir(),), LEAST_ROOM_BYTES)
+        if full:
+            return Availability(self.name, available=False, reason=full)
         ready = self._supervisor().ready
         return Availability(
             self.name,

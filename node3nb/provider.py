@@ -192,6 +192,10 @@ class Provider:
         """Return how things are now, with all jobs or so many of the newest."""
         return self._manager.snapshot(newest)
 
+    def disk_shortage(self) -> str:
+        """Return which disk is too full for more jobs, in a sentence; empty when none is."""
+        return self._manager.disk_shortage()
+
     def events(self) -> tuple[Entry, ...]:
         """Return what has happened, oldest first."""
         return self._manager.events()

@@ -15,9 +15,17 @@ from node3nb.agent.outbox import Outbox
 from node3nb.agent.polling import Offers, Polling
 from node3nb.agent.quota import LiveQuota
 from node3nb.agent.records import ProviderState
+from node3nb.agent.room import DiskRoom
 from node3nb.agent.settings import Settings
 from node3nb.agent.workshop import Workshop
-from node3nb.errors import JobRefused, JobSpecError, LeaseLost, MarketplaceUnauthorized, Node3Error
+from node3nb.errors import (
+    DiskFull,
+    JobRefused,
+    JobSpecError,
+    LeaseLost,
+    MarketplaceUnauthorized,
+    Node3Error,
+)
 from node3nb.job_checks import printable
 from node3nb.jobs import JobSpec
 from node3nb.marketplace.protocol import read_job
@@ -46,6 +54,7 @@ class Intake:
         courier: Courier,
         outbox: Outbox,
         quota: LiveQuota,
+        room: DiskRoom,
     ) -> None:
         self._common = common
         self._settings = settings
@@ -56,6 +65,8 @@ class Intake:
         self._courier = courier
         self._outbox = outbox
         self._quota = quota
+        self._room = room
+        self._full = False
         self._taken = 0
         self._told: deque[str] = deque(maxlen=REFUSALS_KEPT)
 
@@ -89,7 +100,12 @@ class Intake:
 
     async def _poll(self) -> float:
         """Ask for jobs and take what fits; return the seconds to wait before the next time."""
-        looked = await self._common.threads.call(self._look)
+        try:
+            looked = await self._common.threads.call(self._look)
+        except DiskFull as full:
+            self._wait_for_room(str(full))
+            return jittered(self._settings.poll_s)
+        self._note_room()
         if looked is None:
             self._courier.look()
             self._common.standing.poke()
@@ -108,6 +124,19 @@ class Intake:
                 raise error
         return 0.0 if any(taken) else jittered(self._settings.poll_s)
 
+    def _wait_for_room(self, told: str) -> None:
+        """Say that the disk is full; in the journal once, until there is room again."""
+        self._common.standing.explain(told)
+        if not self._full:
+            self._full = True
+            self._common.journal.trouble(told)
+
+    def _note_room(self) -> None:
+        if self._full:
+            self._full = False
+            self._common.journal.note("There is room on the disk again; jobs are taken.")
+            self._explain("It is looking for jobs.")
+
     def _explain(self, reason: str) -> None:
         """Say what it waits for; jobs that run say more."""
         running = self._common.book.running()
@@ -117,13 +146,21 @@ class Intake:
         """Ask for jobs, and choose those that can be run here beside what runs; blocking.
 
         None when it had to register first.
+
+        Raises
+        ------
+        DiskFull
+            No job is to be taken now; after a long poll, that has to be asked again.
         """
+        self._room.check()
         if self._enrolment.ensure():
             return None
         free = max(self._quota.now.slots - len(self._common.book.running()), 1)
         self._admission.refresh()
         has = self._admission.offering()
         offers = self._polling.poll(free, has.isolation, has.executors)
+        if offers.jobs:
+            self._room.check()
         few = len(offers.jobs) <= MOST_OFFERS
         jobs = offers.jobs if few else random.sample(offers.jobs, MOST_OFFERS)
         chosen: list[_Chosen] = []

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
 import threading
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 from node3nb.agent.journal import Journal, now_iso
+from node3nb.agent.kept import Kept
 from node3nb.agent.letter import Letter
 from node3nb.agent.outbox import Outbox
 from node3nb.agent.records import JobRecord
@@ -31,6 +33,8 @@ class Means:
     journal: Journal
     #: Set when there is no time left to send outputs.
     closing: threading.Event
+    #: Keeps workspaces of failed jobs.
+    kept: Kept
 
 
 class JobRun:
@@ -74,8 +78,10 @@ class JobRun:
         try:
             with workspace.temporary(directory, spec.job_id) as place:
                 self._record.workspace = place
-                why, executor = self._record.why, self._record.executor
-                execute(spec, executor, place, self._means.transfer, self, why=why)
+                with contextlib.ExitStack() as over:
+                    over.callback(self._keep_workspace, place)
+                    why, executor = self._record.why, self._record.executor
+                    execute(spec, executor, place, self._means.transfer, self, why=why)
         except Exception as error:  # noqa: BLE001 - whatever it is, the job has to end
             self._means.journal.trouble(f"Job {spec.job_id}: {_words(error)}")
             if self.result is None:
@@ -105,6 +111,12 @@ class JobRun:
         """Take note that the outputs have arrived."""
         if self.letter is not None:
             self._means.outbox.uploaded(self.letter.name)
+
+    def _keep_workspace(self, place: workspace.Workspace) -> None:
+        """Have a job's failure leave something to look into, where its owner wants that."""
+        failed = self.result is not None and self.result.state is JobState.FAILED
+        if failed and not self._record.unwanted:
+            self._means.kept.keep(self._record, place)
 
     def _read_by_its_host(self) -> bool:
         """Whether the outputs go to a marketplace that reads in the report that there are none.

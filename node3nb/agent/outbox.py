@@ -28,7 +28,8 @@ from node3nb.agent.places import Place, sync
 from node3nb.files.removal import remove_tree
 from node3nb.marketplace.grouped import Grouped
 
-_ASIDE = ".aside"
+#: Directory of the letters that nobody can read.
+ASIDE = ".aside"
 
 
 class Outbox:
@@ -164,7 +165,7 @@ class Outbox:
 
     def set_aside(self, name: str) -> Path:
         """Take a letter that can't be read out of the way; return where it is put."""
-        aside = self._directory / _ASIDE
+        aside = self._directory / ASIDE
         aside.mkdir(mode=0o700, exist_ok=True)
         (self._directory / name).replace(aside / name)
         return aside / name
@@ -252,7 +253,7 @@ class Outbox:
 
     def _being_made(self) -> list[Place]:
         found = self._directory.glob(".*")
-        return [Place(path) for path in found if path.name != _ASIDE]
+        return [Place(path) for path in found if path.name != ASIDE]
 
 
 def _age(entry: os.DirEntry[str]) -> float:

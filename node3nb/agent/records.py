@@ -80,6 +80,8 @@ class JobRecord:
     unlisted: int = 0
     #: Its directory; None before and after.
     workspace: Workspace | None = None
+    #: Where its directory is kept, as it failed; empty for nowhere.
+    kept: str = ""
     #: Set when somebody asked for its end.
     cancelled: threading.Event = field(default_factory=threading.Event)
     #: Whether the owner did: then it is not taken again.
@@ -109,6 +111,7 @@ class JobRecord:
             started_at=self.started_at,
             wall_s=self.result.wall_s if self.result else None,
             outputs=len(self.result.outputs) + self.unlisted if self.result else 0,
+            kept=self.kept,
         )
 
 
@@ -148,6 +151,14 @@ class JobSummary:
     wall_s: float | None = None
     #: Files it has left.
     outputs: int = 0
+    #: Where its directory is kept, as it failed; empty for nowhere.
+    kept: str = ""
+
+    @property
+    def explanation(self) -> str:
+        """How it ended, and where its owner may look why; empty when there is nothing to say."""
+        where = f"Its workspace is kept in {self.kept}" if self.kept else ""
+        return f"{self.message} {where}".strip()
 
 
 @dataclass(frozen=True, slots=True)

@@ -16,6 +16,11 @@ from node3nb.marketplace.words import MAX_WAIT_S
 MEMORY_SHARE = 0.75
 #: Longest payout address, in characters.
 LONGEST_WALLET = 256
+#: Bytes that have to be free on the disk before a job is taken: what a job may well write, and
+#: its result's place; many jobs write less than their limit, so that that is not asked for.
+MIN_FREE_BYTES = 1 * GIB
+#: Longest that a failed job's workspace is kept, in seconds: a week.
+LONGEST_KEEP_S = 7 * 86_400
 #: Least and most of the choices that may be left open.
 _COUNTS = {
     "max_concurrent_jobs": (1, 1_000_000),
@@ -56,6 +61,10 @@ class Settings:
     heartbeat_s: float = 10.0
     #: Largest input fetched for one job, in bytes, as sent and as unpacked.
     max_input_bytes: int = 16 * GIB
+    #: Bytes that have to be free where state and workspaces are before another job is taken.
+    min_free_bytes: int = MIN_FREE_BYTES
+    #: Seconds that the workspace of a failed job is kept for its owner to look into.
+    keep_s: float = 0.0
     #: Directories below which `file:` URLs of jobs may be read and written.
     file_roots: tuple[Path, ...] = ()
     #: Whether job URLs may name hosts of the owner's own network.
@@ -81,6 +90,8 @@ class Settings:
             self._check(name, 0.001, 3600)
         self._check("wait_s", 0.001, MAX_WAIT_S)
         self._check("max_input_bytes", 1, MAX_BYTES)
+        self._check("min_free_bytes", 0, MAX_BYTES)
+        self._check("keep_s", 0, LONGEST_KEEP_S)
         if len(self.wallet_address) > LONGEST_WALLET or not self.wallet_address.isprintable():
             raise ConfigError(f"wallet_address: give at most {LONGEST_WALLET} plain characters.")
 

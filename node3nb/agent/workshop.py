@@ -8,6 +8,7 @@ import uuid
 from collections.abc import Callable
 from dataclasses import replace
 
+from node3nb.agent import tasks
 from node3nb.agent.admission import Admitted
 from node3nb.agent.common import Common
 from node3nb.agent.courier import Courier
@@ -62,6 +63,7 @@ class Workshop:
         self._wallet_address = wallet_address
         self._area: WorkArea | None = None
         self._tasks: set[asyncio.Task[None]] = set()
+        self._removals: set[asyncio.Task[None]] = set()
 
     @property
     def empty(self) -> bool:
@@ -74,6 +76,7 @@ class Workshop:
 
     async def close(self) -> None:
         """Remove the directory of the workspaces."""
+        await tasks.cancel([*self._removals])
         area, self._area = self._area, None
         if area is not None:
             await self._common.threads.call(area.close)
@@ -216,6 +219,10 @@ class Workshop:
         if not self._common.book.running():
             self._common.standing.explain("It is looking for jobs.")
         self._common.standing.poke()
+        if record.kept:
+            removal = asyncio.create_task(self._remove_kept(record))
+            self._removals.add(removal)
+            removal.add_done_callback(self._removals.discard)
         if run.letter is not None:
             await self._courier.deliver(run.letter.envelope)
             return
@@ -224,3 +231,8 @@ class Workshop:
             await self._courier.give_back(record)
         else:
             await self._common.threads.call(self._means.outbox.forget, record.name)
+
+    async def _remove_kept(self, record: JobRecord) -> None:
+        """Remove what is kept of a job when its time is over."""
+        await asyncio.sleep(self._means.kept.keep_s)
+        await self._common.threads.call(self._means.kept.remove, record)

@@ -10,6 +10,7 @@ from node3nb.agent.settings import Settings
 from node3nb.cli import connection, containers, options
 from node3nb.errors import Node3Error
 from node3nb.provider import Provider
+from node3nb.sizes import parse_bytes, parse_seconds
 
 #: Seconds between two looks at what there is to tell.
 LOOK_S = 0.5
@@ -32,6 +33,12 @@ def configure(parser: argparse.ArgumentParser) -> None:
         "--preload", action="append", default=[], metavar="MODULE", help="import it ahead, as numpy"
     )
     parser.add_argument("--no-native", action="store_true", help="run jobs in containers only")
+    parser.add_argument(
+        "--min-free", default="1G", metavar="SIZE", help="disk that stays free of jobs; 1G"
+    )
+    parser.add_argument(
+        "--keep-failed", default="0", metavar="TIME", help="keep a failed job's files so long; 0"
+    )
     containers.add_policy(parser)
     options.add_json(parser)
     parser.set_defaults(do=provide)
@@ -52,6 +59,8 @@ def provide(args: argparse.Namespace) -> int:
             allow_host_network=args.allow_host_network,
             isolation=options.isolation(args),
             preload=tuple(args.preload),
+            min_free_bytes=parse_bytes(args.min_free),
+            keep_s=parse_seconds(args.keep_failed),
             containers=containers.policy(args),
         ),
     ).start()

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from node3nb.jobs import Isolation, Network
+from node3nb.notebook import start_options
 from node3nb.notebook.parsing import (
     Misused,
     Parser,
@@ -16,7 +17,6 @@ from node3nb.notebook.parsing import (
     valid,
     variable,
     variables,
-    words,
 )
 from node3nb.sizes import parse_bytes, parse_seconds
 
@@ -80,54 +80,7 @@ def overview() -> str:
 
 def _start(parser: Parser) -> None:
     _add_marketplace(parser, "a file with the key of this agent; without one it registers itself")
-    parser.add_argument(
-        "--slots", type=int, metavar="N", help="jobs run at once; half the cores unless given"
-    )
-    parser.add_argument("--wallet", default="", metavar="ADDRESS", help="where rewards go")
-    parser.add_argument(
-        "--native-only",
-        action="store_true",
-        default=None,
-        help="do not look for a container engine",
-    )
-    parser.add_argument(
-        "--prefer-native",
-        action="store_true",
-        help="run jobs natively that need no more than a Python, also where there is an engine",
-    )
-    parser.add_argument(
-        "--image", default="", metavar="IMAGE", help="container image of jobs that name none"
-    )
-    parser.add_argument(
-        "--keep-alive",
-        action="store_true",
-        default=None,
-        help="while jobs run, keep an idle server from ending this kernel",
-    )
-    levels = [str(each) for each in Isolation if each is not Isolation.CONTAINER]
-    parser.add_argument(
-        "--isolation",
-        dest="level",
-        choices=levels,
-        help="native isolation level to stay at; the strongest there is unless given",
-    )
-    parser.add_argument(
-        "--preload",
-        type=words,
-        default=(),
-        metavar="MODULES",
-        help="modules a waiting Python imports ahead, like numpy,pandas",
-    )
-    parser.add_argument(
-        "--allow-weak-isolation",
-        action="store_true",
-        help="run strangers' jobs even at isolation level limits",
-    )
-    parser.add_argument(
-        "--allow-host-network",
-        action="store_true",
-        help="give the host's network to the jobs that ask for it",
-    )
+    start_options.add(parser)
 
 
 def _run(parser: Parser) -> None:

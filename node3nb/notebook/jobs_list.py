@@ -30,7 +30,7 @@ class Jobs(Listing[JobSummary]):
             f"{item.cpu_s:.2f} s",
             item.executor,
             f"{item.reward:g}",
-            item.message,
+            item.explanation,
         )
 
     @staticmethod

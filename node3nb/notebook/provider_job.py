@@ -65,13 +65,20 @@ class ProviderJob(Logged):
     def __repr__(self) -> str:
         result = self.result()
         if result is not None:
-            return shown.result_text(result)
+            return page.paragraphs(shown.result_text(result), self._kept())
         told = [f"{name:<9} {inert_text.line(value, 300)}" for name, value in self._facts if value]
         return "\n".join(told)
 
     def _repr_html_(self) -> str:
         result = self.result()
-        return page.facts(self._facts) if result is None else shown.result_html(result)
+        if result is None:
+            return page.facts(self._facts)
+        return shown.result_html(result) + page.sentence(self._kept())
+
+    def _kept(self) -> str:
+        """Say where its directory is kept; nothing when it is not."""
+        kept = self.summary.kept if self.summary else ""
+        return f"Its workspace is kept in {inert_text.line(kept, 600)}" if kept else ""
 
     @property
     def _facts(self) -> list[tuple[str, str]]:

@@ -60,6 +60,8 @@ class ProviderLines:
             allow_host_network=args.allow_host_network,
             isolation=Isolation(args.level) if args.level else None,
             preload=args.preload,
+            min_free_bytes=args.min_free,
+            keep_s=args.keep_failed,
             containers=ContainerPolicy(prefer_native=args.prefer_native, default_image=args.image),
         )
         provider = Provider(
@@ -69,6 +71,8 @@ class ProviderLines:
             settings=settings,
         )
         started = self._session.start_provider(provider, keep_alive=bool(args.keep_alive))
+        if full := provider.disk_shortage():
+            print(f"{full} Jobs are taken as soon as there is.")  # noqa: T201 - an answer
         if local_address.is_silent(url):
             print(_nobody_at(url))  # noqa: T201 - an answer
         return started

@@ -111,7 +111,7 @@ def test_a_job_that_could_not_be_given_back_is_given_back_later(base: BaseMarket
     base.clear_faults()
     with provider(base.url):
         assert base.wait_for(job_id, "failed", timeout_s=BOUND_S)
-    assert places() == []
+        eventually(lambda: places() == [])
 
 
 HELD = Envelope("job-12345678", "http://127.0.0.1:9", "me", "job")

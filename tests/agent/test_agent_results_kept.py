@@ -22,6 +22,7 @@ from support.gates import WAITS, let_go
 from node3nb import config
 from node3nb.agent.letter import Envelope, Letter, LetterDamaged, LetterFromLater, read_letter
 from node3nb.agent.outbox import Outbox
+from node3nb.agent.undelivered import Waiting, undelivered
 from node3nb.jobs import ExitReason, JobResult, JobState
 
 WRITES = "import os; open(os.environ['OUTPUT_DIR'] + '/out', 'w').write('kept')"
@@ -38,6 +39,10 @@ def letter(name: str = "job-12345678", **fields: str) -> Letter:
         "ended_at": "2026-01-01T00:00:00+00:00",
     }
     return Letter(name=name, result=DONE, **{**given, **fields})
+
+
+def left() -> list[str]:
+    return sorted(path.name for path in config.outbox_dir().iterdir())
 
 
 def killed_with_a_result(base: BaseMarketplace) -> str:
@@ -192,11 +197,6 @@ def test_a_letter_of_a_later_version_is_known_as_one() -> None:
         read_letter(LATER)
 
 
-def in_outbox() -> list[str]:
-    """Return what lies in the outbox: a result goes soon after its marketplace has it."""
-    return sorted(path.name for path in config.outbox_dir().iterdir())
-
-
 def test_what_is_no_letter_blocks_no_other(base: BaseMarketplace) -> None:
     with provider(base.url) as running:
         eventually(lambda: running.snapshot().agent_id)
@@ -209,8 +209,15 @@ def test_what_is_no_letter_blocks_no_other(base: BaseMarketplace) -> None:
         assert base.wait_for(job_id, "completed", timeout_s=BOUND_S)
         eventually(lambda: told(running, "The kept result odd-12345678 can't be read"))
         eventually(lambda: told(running, "A later version of node3nb wrote the letter"))
-        eventually(lambda: in_outbox() == [".aside", "new-12345678"])
+        eventually(lambda: left() == [".aside", "new-12345678"])
     assert (config.outbox_dir() / ".aside" / "odd-12345678").exists()
+    assert undelivered(config.outbox_dir()) == {"": Waiting(2, 40 + len(LATER))}
+
+
+def test_what_waits_is_told_by_its_marketplace(tmp_path: Path) -> None:
+    outbox = Outbox(tmp_path)
+    size = len(kept(outbox).to_bytes()) + len(kept(outbox, "job-23456789").to_bytes())
+    assert undelivered(tmp_path) == {URL: Waiting(2, size)}
 
 
 def test_a_damaged_result_is_given_back(base: BaseMarketplace) -> None:
@@ -220,7 +227,7 @@ def test_a_damaged_result_is_given_back(base: BaseMarketplace) -> None:
     (place / "result.json").write_bytes(content[: content.index(b"\n") + 100])
     with provider(base.url):
         (report,) = base.wait_for(job_id, "failed", timeout_s=BOUND_S).failed
-        eventually(lambda: in_outbox() == [".aside"])
+        eventually(lambda: left() == [".aside"])
     assert report["error_type"] == "lost"
 
 

@@ -28,6 +28,7 @@ provider = Provider(
         wait_s=5.0,
         heartbeat_s=2.0,
         poll_s=0.5,
+        min_free_bytes=4 << 20,
     ),
 ).start()
 """

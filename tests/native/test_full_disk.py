@@ -44,4 +44,5 @@ def test_it_is_said_to_be_full(tmp_path: Path, code: str) -> None:
 
 
 def test_a_job_that_needed_no_room_is_completed(tmp_path: Path) -> None:
-    assert on_full_disk(tmp_path, lambda jobs: jobs.run("true")).ok
+    result = on_full_disk(tmp_path, lambda jobs: jobs.run("true"))
+    assert result.ok, result.message

@@ -8,6 +8,7 @@ import time
 from pathlib import Path
 
 import pytest
+from support.forked import forked
 from support.native_jobs import MIB, linux_only, wait_until
 from support.orders import native
 from support.short_lived import child, sleep
@@ -49,14 +50,18 @@ def test_close_to_its_limit_a_job_is_looked_at_more_often() -> None:
     assert watch.NEAR_S <= measured.pause_s < watch.TREE_S / 10
 
 
-def test_innocent_tree_goes_on(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_innocent_tree_goes_on() -> None:
     """What seems too much, since pages are shared, is held still only until that is known."""
-    with child(sleep) as running:
-        measured = Watch(order(64 * MIB), os.getpid())
-        monkeypatch.setattr(measured._gauge, "estimate", lambda *_: 65 * MIB)
-        monkeypatch.setattr(measured._gauge, "confirm", lambda *_: MIB)
-        assert measured.check(time.monotonic()) is None
-        wait_until(lambda: not state(running))
+
+    def watched() -> None:
+        with pytest.MonkeyPatch.context() as patch, child(sleep) as running:
+            measured = Watch(order(64 * MIB), os.getpid())
+            patch.setattr(measured._gauge, "estimate", lambda *_: 65 * MIB)
+            patch.setattr(measured._gauge, "confirm", lambda *_: MIB)
+            assert measured.check(time.monotonic()) is None
+            wait_until(lambda: not state(running))
+
+    forked(watched)
 
 
 def test_own_users_processes_are_counted_without_slack() -> None:

@@ -35,7 +35,7 @@ def row(job: JobSummary) -> Row:
         "executor": job.executor,
         "isolation": job.isolation,
         "reward": job.reward,
-        "message": line(job.message, MESSAGE_CHARS),
+        "message": line(job.explanation, MESSAGE_CHARS),
         "outputs": job.outputs,
     }
     if job.wall_s is not None:
