@@ -29,6 +29,7 @@ from node3nb.agent.polling import Polling
 from node3nb.agent.quota import LiveQuota
 from node3nb.agent.records import ProviderState, Snapshot
 from node3nb.agent.room import DiskRoom
+from node3nb.agent.rounds import Rounds
 from node3nb.agent.settings import Settings
 from node3nb.agent.workshop import Workshop
 from node3nb.errors import AlreadyRunning, NotRunning
@@ -93,8 +94,8 @@ class JobManager:
         #: What all jobs together may have of this machine; `set` changes it, while they run too.
         self.quota = quota = LiveQuota(settings, machine, gpus, common.standing.poke)
         self._admission = Admission(quota, settings, self._executors, gpu["gpu_memory"])
-        self._closing = threading.Event()
-        self._outbox = Outbox(config.outbox_dir())
+        self._closing = closing = threading.Event()
+        self._outbox = outbox = Outbox(config.outbox_dir())
         transfer = _transfer(client.url, settings)
         earnings = Earnings(Ledger(config.ledger_file()), client.url, common.journal)
         self._delivery = Delivery(client, transfer, self._outbox, earnings, self._closing)
@@ -106,12 +107,11 @@ class JobManager:
         self._overview = Overview(
             client.url, common, self._enrolment, self._admission, quota, earnings, self._outbox
         )
+        self._heart = self._new_heart(settings.heartbeat_s)
+        self._rounds = rounds = Rounds(common, client, self._heart.soon)
+        means = Means(client.url, transfer, outbox, common.journal, closing, kept, rounds.finish)
         self._workshop = Workshop(
-            common,
-            client,
-            self._courier,
-            Means(client.url, transfer, self._outbox, common.journal, self._closing, kept),
-            lambda: self._enrolment.wallet_address,
+            common, client, self._courier, means, lambda: self._enrolment.wallet_address
         )
         self._intake = Intake(
             common,
@@ -125,7 +125,6 @@ class JobManager:
             quota=quota,
             room=room,
         )
-        self._heart = self._new_heart(settings.heartbeat_s)
         self._begun = False
 
     def _new_heart(self, interval_s: float) -> Heart:
@@ -187,6 +186,7 @@ class JobManager:
             asyncio.create_task(self._intake.poll_forever()),
             asyncio.create_task(self._beat_forever()),
             asyncio.create_task(self._courier.deliver_forever()),
+            asyncio.create_task(self._rounds.walk_forever()),
         ]
         over = asyncio.create_task(self._common.standing.wait_until(self._over))
         try:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from collections.abc import Callable
 
 from node3nb.agent.backoff import Backoff, jittered
@@ -10,6 +11,9 @@ from node3nb.agent.threads import DaemonThreads
 from node3nb.errors import MarketplaceRejected
 from node3nb.marketplace.client import MarketplaceClient
 from node3nb.marketplace.protocol import Heartbeat, HeartbeatAnswer
+
+#: Seconds between two beats at the least, whatever news there is.
+LEAST_REST_S = 1.0
 
 
 class Heart:
@@ -48,19 +52,31 @@ class Heart:
         self._hear = hear
         self._ache = ache
         self._base_only = False
+        self._early = asyncio.Event()
+
+    def soon(self) -> None:
+        """Beat soon, but not at once after the last beat: there is news for the marketplace."""
+        self._early.set()
 
     async def beat_forever(self) -> None:
         """Beat until cancelled."""
         backoff = Backoff(self._interval_s)
         while True:
+            self._early.clear()
             try:
                 self._hear(await self._threads.call(self.beat))
                 backoff.succeeded()
-                wait_s = jittered(self._interval_s)
+                await self._rest(jittered(self._interval_s))
             except Exception as error:  # noqa: BLE001 - a lease is lost if the heart stops
                 self._ache(error)
-                wait_s = backoff.failed(error)
-            await asyncio.sleep(wait_s)
+                await asyncio.sleep(backoff.failed(error))
+
+    async def _rest(self, seconds: float) -> None:
+        """Wait until the next beat."""
+        await asyncio.sleep(min(seconds, LEAST_REST_S))
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(max(seconds - LEAST_REST_S, 0)):
+                await self._early.wait()
 
     def beat(self) -> HeartbeatAnswer:
         """Beat once; a marketplace that refuses our longer form gets the base one from then on."""

@@ -9,6 +9,7 @@ from collections import deque
 from node3nb.agent import remembered
 from node3nb.agent.records import JobRecord, JobSummary
 from node3nb.jobs import JobResult, JobState
+from node3nb.supervisor.capped_log import NOTE_BYTES
 
 #: Ended jobs remembered, and bytes of memory that all of them may take.
 KEPT, KEPT_BYTES = 500, 16 << 20
@@ -96,7 +97,7 @@ class JobBook:
             return result.stdout, result.stderr
         if place is None:
             return "", ""
-        most = record.spec.limits.log_bytes
+        most = record.spec.limits.log_bytes + NOTE_BYTES
         out, err = (place.read_log(stream, most) for stream in ("stdout", "stderr"))
         return out.decode("utf-8", "replace"), err.decode("utf-8", "replace")
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import threading
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -35,6 +36,8 @@ class Means:
     closing: threading.Event
     #: Keeps workspaces of failed jobs.
     kept: Kept
+    #: Sends what is left of a job's live log.
+    finish_log: Callable[[JobRecord], None]
 
 
 class JobRun:
@@ -82,6 +85,8 @@ class JobRun:
                     over.callback(self._keep_workspace, place)
                     why, executor = self._record.why, self._record.executor
                     execute(spec, executor, place, self._means.transfer, self, why=why)
+                    if not self.closing.is_set():
+                        self._means.finish_log(self._record)
         except Exception as error:  # noqa: BLE001 - whatever it is, the job has to end
             self._means.journal.trouble(f"Job {spec.job_id}: {_words(error)}")
             if self.result is None:

@@ -139,6 +139,7 @@ class Workshop:
                 accepted.set_exception(error)
             return
         self._common.book.open(record)
+        self._common.standing.poke()
         if not accepted.done():
             accepted.set_result(None)
         if self._common.standing.ending:

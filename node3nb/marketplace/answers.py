@@ -125,6 +125,7 @@ _REFUSALS: Mapping[int, type[MarketplaceError]] = {
     413: MarketplaceRejected,
     415: MarketplaceRejected,
     422: MarketplaceRejected,
+    501: CallNotOffered,
 }
 
 

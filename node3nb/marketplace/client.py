@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any, TypeVar
 
+import requests
 from pydantic import BaseModel
 
 from node3nb.errors import (
@@ -29,8 +31,6 @@ from node3nb.marketplace.deadline import Deadline
 from node3nb.marketplace.job_views import ANSWER_S, JobViews
 from node3nb.secret_text import Secret
 
-#: Bytes of a log that one call returns.
-MAX_LOG_PIECE_BYTES = 1 << 20
 #: Bytes of a job's outputs at the most: what they may be unpacked to, and room for headers.
 MAX_OUTPUT_BYTES = ArchiveLimits().bytes + (64 << 20)
 #: Status of the answer that names another place (RFC 9110, section 15.4.8).
@@ -218,29 +218,6 @@ class MarketplaceClient(JobViews):
             place = consumer_files.Elsewhere(self.url, where, self.headers)
             place.fetch(path, sha256, most_bytes)
 
-    def log(self, job_id: str, offset: int = 0) -> bytes:
-        """Return what a running job's provider has told of its log, from an offset on.
-
-        At most `MAX_LOG_PIECE_BYTES` of it: ask again for the rest.
-
-        Raises
-        ------
-        CallNotOffered
-            The marketplace keeps no logs.
-        """
-        params = {"offset": offset}
-        path = f"/api/jobs/{job_id}/log"
-        call = self._calls.request
-        deadline = Deadline(ANSWER_S)
-        with call("GET", path, deadline, headers=self.headers, params=params) as answer:
-            raise_for_status(answer, {})
-            piece = bytearray()
-            for chunk in answer.iter_content(1 << 16):
-                piece += chunk[: MAX_LOG_PIECE_BYTES - len(piece)]
-                if len(piece) >= MAX_LOG_PIECE_BYTES:
-                    break
-            return bytes(piece)
-
     def status(self) -> dict[str, Any]:
         """Return what the marketplace says of itself."""
         return self._call("GET", "/api/status")
@@ -256,19 +233,37 @@ class MarketplaceClient(JobViews):
         method: str,
         path: str,
         *,
-        channel: Channel | None = None,
         theirs: Mapping[int, type[MarketplaceError]] | None = None,
+        **how: Any,
+    ) -> dict[str, Any]:
+        """Make one call and return the object it answers."""
+        with self.call(method, path, **how) as answer:
+            raise_for_status(answer, theirs or {})
+            return read_object(answer)
+
+    @contextlib.contextmanager
+    def call(
+        self,
+        method: str,
+        path: str,
+        *,
+        channel: Channel | None = None,
         headers: Mapping[str, str] | None = None,
         wait_s: float = 0.0,
         within_s: float = ANSWER_S,
         **sent: Any,
-    ) -> dict[str, Any]:
-        """Make one call and return the object it answers."""
-        said, call = {**self.headers, **(headers or {})}, (channel or self._calls).request
+    ) -> Iterator[requests.Response]:
+        """Make one call and give its answer, unread.
+
+        Raises
+        ------
+        MarketplaceUnreachable
+            No answer came, or not in time, or it broke off while it was read.
+        """
+        said, request = {**self.headers, **(headers or {})}, (channel or self._calls).request
         deadline = Deadline(within_s + wait_s)
-        with call(method, path, deadline, wait_s=wait_s, headers=said, **sent) as answer:
-            raise_for_status(answer, theirs or {})
-            return read_object(answer)
+        with request(method, path, deadline, wait_s=wait_s, headers=said, **sent) as answer:
+            yield answer
 
 
 _NO_ID = "The marketplace gave the job a name that is no id of a job; check its URL."

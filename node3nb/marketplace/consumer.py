@@ -8,7 +8,7 @@ import shutil
 import tempfile
 import time
 import uuid
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
@@ -24,12 +24,16 @@ from node3nb.errors import (
 )
 from node3nb.files.archives import ArchiveLimits, unpack
 from node3nb.jobs import ExitReason, JobResult, JobState, failure
+from node3nb.marketplace import log_calls
 from node3nb.marketplace.client import MAX_OUTPUT_BYTES, MarketplaceClient
 from node3nb.marketplace.job_views import ANSWER_S
+from node3nb.marketplace.log_calls import LogPiece, LogPlace
 from node3nb.marketplace.protocol import JobStatus, JobView
 
 #: Seconds between two looks at a job, at first and at the most.
 FIRST_LOOK_S, LONGEST_LOOK_S = 0.05, 1.0
+#: Seconds that one call waits for more of a log.
+FOLLOW_S = 20.0
 #: Seconds a look is given when the time to wait is over.
 LEAST_LOOK_S = 1.0
 #: Largest exit code, or number of a signal, of any system (32 bits on Windows), and largest number
@@ -111,6 +115,46 @@ def _look(
             if time.monotonic() > away_at:
                 raise
         sleep(max(0.0, min(LONGEST_LOOK_S, due - time.monotonic())))
+
+
+def follow(
+    client: MarketplaceClient, job_id: str, sleep: Callable[[float], None] = time.sleep
+) -> Iterator[LogPiece]:
+    """Yield what a job prints, as its provider tells it, until nothing more can come.
+
+    A piece of a later attempt is the beginning of another log.
+
+    Raises
+    ------
+    CallNotOffered
+        The marketplace keeps no logs.
+    MarketplaceError
+        It has been away for `AWAY_S` seconds, or does not show the job.
+    """
+    place, over = LogPlace(), False
+    while not over:
+        began = time.monotonic()
+        piece = _next_piece(client, job_id, place, sleep)
+        place, over = piece.place, piece.over
+        if piece.content:
+            yield piece
+        elif not over and time.monotonic() - began < LONGEST_LOOK_S:
+            # It does not wait for news, so it may not tell that the log is over either.
+            over = place.attempt is None and client.job(job_id).final
+            sleep(LONGEST_LOOK_S)
+
+
+def _next_piece(
+    client: MarketplaceClient, job_id: str, place: LogPlace, sleep: Callable[[float], None]
+) -> LogPiece:
+    away_at = time.monotonic() + AWAY_S
+    while True:
+        try:
+            return log_calls.read(client, job_id, place, FOLLOW_S)
+        except (MarketplaceUnreachable, MarketplaceBusy):
+            if time.monotonic() > away_at:
+                raise
+        sleep(LONGEST_LOOK_S)
 
 
 def result_of(view: JobView) -> JobResult:

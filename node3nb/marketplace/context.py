@@ -18,15 +18,15 @@ from node3nb.marketplace.bell import Bell
 from node3nb.marketplace.clock import Clock, iso
 from node3nb.marketplace.database import Database
 from node3nb.marketplace.keys import Caller, Role
-from node3nb.marketplace.logs import Logs
+from node3nb.marketplace.logs import LogReaders, Logs
 from node3nb.marketplace.manners.keyring import Keyring
 from node3nb.marketplace.manners.meters import Meters
 from node3nb.marketplace.pages import Counts
 from node3nb.marketplace.pulse import Pulse
 from node3nb.marketplace.refusals import Refusal, Unavailable
 from node3nb.marketplace.resources import Resources
-from node3nb.marketplace.settings import Settings
-from node3nb.marketplace.store import callers, key_ring, leases, queue, views
+from node3nb.marketplace.settings import DAY_S, Settings
+from node3nb.marketplace.store import callers, key_ring, leases, queue, retention, views
 from node3nb.marketplace.store.queue import Freed, Queued
 from node3nb.marketplace.waiting import WaitingRoom
 
@@ -64,6 +64,7 @@ class Marketplace:
         self.room = WaitingRoom()
         store = open_store(settings, self.keys.url_secret)
         self.artifacts = Artifacts(store, self, clock, settings)
+        self.log_readers = LogReaders()
         self.logs = Logs(settings.data_dir / "logs", settings.max_log_bytes)
         self._database = Database(settings.database_url)
         self._bell = Bell(self._database, self._look_around)
@@ -102,6 +103,7 @@ class Marketplace:
                     yield
             finally:
                 self.room.close()
+                self.log_readers.close()
                 for chore in chores:
                     chore.cancel()
                 await asyncio.wait(chores)
@@ -180,9 +182,24 @@ class Marketplace:
         while True:
             await asyncio.sleep(self.settings.tidy_s)
             try:
-                await self.artifacts.tidy()
+                await self.tidy()
             except (sa.exc.DBAPIError, OSError, Refusal):
                 _log.exception("Files that nothing needs were not all removed; tried again.")
+
+    async def tidy(self) -> None:
+        """Remove files that nothing needs, and the logs of jobs whose outputs have had their days.
+
+        May be cut off anywhere, and run in several processes at once.
+        """
+        await self.artifacts.tidy()
+        ended_before = self.now() - self.settings.keep_outputs_days * DAY_S
+        logs = await asyncio.to_thread(self.logs.by_job)
+        job_ids = list(logs)
+        for start in range(0, len(job_ids), retention.AT_ONCE):
+            some = job_ids[start : start + retention.AT_ONCE]
+            for over in await self.read(retention.long_over, some, ended_before):
+                for log in logs[over]:
+                    log.unlink(missing_ok=True)
 
     async def _watch_keys(self) -> None:
         while True:

@@ -2,18 +2,23 @@
 
 from __future__ import annotations
 
+import asyncio
+import contextlib
 import os
 import threading
+from collections.abc import Iterator
 from pathlib import Path
 
-from node3nb.marketplace.refusals import Conflict, TooLarge
+from node3nb.marketplace.refusals import Conflict, TooLarge, Unavailable
 
 #: Most bytes of one answer.
 MAX_READ_BYTES = 1 << 20
+#: Seconds between two looks of a reader that waits: another server process may have the news.
+LOOK_S = 1.0
 
 
 class Logs:
-    """The logs below one directory.
+    """The logs below one directory; several server processes may share it.
 
     Parameters
     ----------
@@ -38,19 +43,31 @@ class Logs:
             The log does not end at `offset`; the answer says where it does.
         TooLarge
             It would grow beyond what is kept.
+        Unavailable
+            The disk takes no more.
         """
-        flags = os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC
-        with (
-            self._lock,
-            os.fdopen(os.open(self._path(job_id, acceptance), flags, 0o600), "ab") as f,
-        ):
-            end = f.tell()
+        with self._opened(job_id, acceptance) as log:
+            end = os.fstat(log).st_size
             if end != offset:
                 raise Conflict(f"offset: the log ends at {end}; go on from there.", offset=end)
             if end + len(content) > self._max_bytes:
                 raise TooLarge(f"body: a log may have {self._max_bytes} bytes; send no more of it.")
-            f.write(content)
-            return end + len(content)
+            try:
+                return end + os.write(log, content)
+            except OSError as error:
+                raise Unavailable("The marketplace can't keep more of the log now.") from error
+
+    @contextlib.contextmanager
+    def _opened(self, job_id: str, acceptance: int) -> Iterator[int]:
+        """Give a log's descriptor; no other thread or process appends to it meanwhile."""
+        flags = os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC
+        log = os.open(self._path(job_id, acceptance), flags, 0o600)
+        try:
+            with self._lock:
+                _keep_others_out(log)
+                yield log
+        finally:
+            os.close(log)
 
     def read(self, job_id: str, acceptance: int, offset: int) -> bytes:
         """Return what a log holds from `offset` on, at most `MAX_READ_BYTES` of it."""
@@ -61,5 +78,61 @@ class Logs:
         except FileNotFoundError:
             return b""
 
+    def by_job(self) -> dict[str, list[Path]]:
+        """Return the logs that lie there, for each job."""
+        logs: dict[str, list[Path]] = {}
+        for path in self._root.glob("*-*.log"):
+            logs.setdefault(path.stem.rpartition("-")[0], []).append(path)
+        return logs
+
     def _path(self, job_id: str, acceptance: int) -> Path:
         return self._root / f"{job_id}-{acceptance}.log"
+
+
+def _keep_others_out(log: int) -> None:
+    """Lock a file until its descriptor is closed, where the system can."""
+    if hasattr(os, "fork"):
+        import fcntl  # noqa: PLC0415 - POSIX only
+
+        fcntl.flock(log, fcntl.LOCK_EX)
+
+
+class LogReaders:
+    """Those who wait for more of a job's log; lives on one event loop."""
+
+    def __init__(self) -> None:
+        self._news: dict[str, asyncio.Event] = {}
+        self._waiting: dict[str, int] = {}
+        #: Whether nobody is to wait any more.
+        self.closed = False
+
+    def tell(self, job_id: str) -> None:
+        """Have all who wait for a job's log look again."""
+        if job_id in self._news:
+            self._news[job_id].set()
+
+    async def wait(self, job_id: str, seconds: float) -> None:
+        """Return once there may be more of a job's log, after `LOOK_S` at the latest."""
+        news = self._news.setdefault(job_id, asyncio.Event())
+        self._waiting[job_id] = self._waiting.get(job_id, 0) + 1
+        try:
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(min(seconds, LOOK_S)):
+                    await news.wait()
+        finally:
+            self._waiting[job_id] -= 1
+            if news.is_set() or not self._waiting[job_id]:
+                self._forget(job_id, news)
+
+    def close(self) -> None:
+        """Send everybody home."""
+        self.closed = True
+        for news in self._news.values():
+            news.set()
+
+    def _forget(self, job_id: str, news: asyncio.Event) -> None:
+        """Let those who come from now on wait for other news."""
+        if self._news.get(job_id) is news:
+            del self._news[job_id]
+        if not self._waiting[job_id]:
+            del self._waiting[job_id]

@@ -26,6 +26,10 @@ API_KEY_HEADER = "X-API-Key"
 LEASE_HEADER = "X-Lease-Id"
 #: Header that carries the SHA-256 of an artifact, in hex.
 SHA256_HEADER = "X-Content-SHA256"
+#: Headers of a piece of a log: where to go on reading, which attempt it is of, whether it is all.
+NEXT_OFFSET_HEADER = "X-Next-Offset"
+ATTEMPT_HEADER = "X-Attempt"
+LOG_OVER_HEADER = "X-Log-Over"
 #: Largest `output_data` or `metrics` of a report, in bytes of JSON.
 MAX_REPORT_BYTES = 1 << 20
 #: Deepest nesting of a report.

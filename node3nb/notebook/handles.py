@@ -6,7 +6,7 @@ import codecs
 import datetime as dt
 import time
 from abc import ABC, abstractmethod
-from typing import ClassVar, Protocol
+from typing import Protocol
 
 from node3nb import inert_text
 from node3nb.jobs import JobResult
@@ -79,9 +79,6 @@ def whole_text(data: bytes) -> str:
 class Logged(ABC):
     """A job whose log can be looked at."""
 
-    #: Seconds between two looks at a log that is followed.
-    look_s: ClassVar[float] = LOOK_S
-
     @property
     def as_of(self) -> dt.datetime | None:
         """When its state was learnt, in UTC; None where it is so now."""
@@ -105,6 +102,11 @@ class Logged(ABC):
         """
         if not follow:
             return self.look()[0]
+        self._follow()
+        return None
+
+    def _follow(self) -> None:
+        """Print what it prints, until it has ended."""
         printed = {"stdout": 0, "stderr": 0}
         over = False
         while not over:
@@ -114,5 +116,4 @@ class Logged(ABC):
                 print(inert_text.inert(text[printed[stream] :]), end="")  # noqa: T201 - asked for
                 printed[stream] = len(text)
             if not over:
-                time.sleep(self.look_s)
-        return None
+                time.sleep(LOOK_S)

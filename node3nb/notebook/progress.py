@@ -30,13 +30,21 @@ class Progress:
         self._due = time.monotonic() + after_s if after_s and _watched(shell) else None
         self._display_id = ""
 
-    def __call__(self, text: str) -> None:
-        """Show a line."""
-        if self._due is None or time.monotonic() < self._due:
+    @property
+    def shows(self) -> bool:
+        """Whether a line would be shown now."""
+        return self._due is not None and time.monotonic() >= self._due
+
+    def __call__(self, text: str, printed: str = "") -> None:
+        """Show a line, and below it what the job has printed last."""
+        if not self.shows:
             return
         line = inert_text.line(text, 300)
         html = f'<p {page.NO_MATH} role="status">{page.escape(line)}</p>'
-        shown = {"text/plain": line, "text/html": html}
+        shown = {
+            "text/plain": page.paragraphs(line, page.quoted("printed", printed)),
+            "text/html": html + page.pre("printed", printed, name=".logs()"),
+        }
         update = bool(self._display_id)
         self._display_id = self._display_id or uuid.uuid4().hex
         transient = {"display_id": self._display_id}

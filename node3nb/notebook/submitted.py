@@ -13,18 +13,22 @@ from typing import Any
 from node3nb import inert_text
 from node3nb.errors import CallNotOffered, InputError, VariableRefused
 from node3nb.jobs import JobResult
-from node3nb.marketplace import consumer
+from node3nb.marketplace import consumer, log_calls
 from node3nb.marketplace.client import MarketplaceClient
 from node3nb.marketplace.job_views import ANSWER_S
+from node3nb.marketplace.log_calls import LogPlace
 from node3nb.marketplace.protocol import JobView
 from node3nb.notebook import market_jobs, page
 from node3nb.notebook.answers import Logs
 from node3nb.notebook.handles import Logged, standing, whole_text
+from node3nb.notebook.live_text import LiveText
 from node3nb.variables.bundle import PLACE
 from node3nb.variables.luggage import MAX_BYTES, Luggage
 
 #: Bytes of a running job's log that are fetched.
 MAX_LOG_BYTES = 8 << 20
+#: Bytes of the end of a log that is shown while the job runs.
+TAIL_BYTES = 4096
 #: Bytes of a job's files that are fetched for the variables among them.
 MAX_OUT_BYTES = MAX_BYTES + (768 << 20)
 
@@ -44,8 +48,6 @@ class SubmittedJob(Logged):
         The notebook's variables.
     """
 
-    look_s = consumer.LONGEST_LOOK_S
-
     def __init__(
         self,
         client: MarketplaceClient,
@@ -59,7 +61,7 @@ class SubmittedJob(Logged):
         self._luggage = luggage or Luggage()
         self._names = {} if names is None else names
         self._awaited = bool(self._luggage.out)
-        self._log = b""
+        self._log, self._read = b"", LogPlace()
         #: The marketplace's name for the job.
         self.job_id = job_id
 
@@ -163,13 +165,33 @@ class SubmittedJob(Logged):
     def look(self) -> tuple[Logs, bool]:
         """Ask the marketplace what has been printed so far, and whether the job has ended."""
         view = self.view()
-        if len(self._log) < MAX_LOG_BYTES:
-            with contextlib.suppress(CallNotOffered):
-                self._log += self._client.log(self.job_id, len(self._log))
         if not view.final:
+            self._read_on()
             return Logs(self.job_id, whole_text(self._log), ""), False
         result = consumer.result_of(view)
         return Logs(self.job_id, result.stdout, result.stderr), True
+
+    def last_lines(self) -> str:
+        """Ask the marketplace for more of the log and return the end of what is known of it."""
+        self._read_on()
+        return whole_text(self._log[-TAIL_BYTES:])
+
+    def _read_on(self) -> None:
+        if len(self._log) >= MAX_LOG_BYTES:
+            return
+        with contextlib.suppress(CallNotOffered):
+            piece = log_calls.read(self._client, self.job_id, self._read)
+            anew = piece.place.attempt != self._read.attempt
+            self._log = piece.content if anew else self._log + piece.content
+            self._read = piece.place
+
+    def _follow(self) -> None:
+        live = LiveText()
+        with contextlib.suppress(CallNotOffered):
+            for piece in consumer.follow(self._client, self.job_id):
+                live.print(piece)
+        self._seen = consumer.wait(self._client, self.job_id)
+        live.print_rest(consumer.result_of(self._seen))
 
     def save_outputs(self, directory: str | Path) -> Path:
         """Fetch the files the job left into an empty or new directory and return its path.

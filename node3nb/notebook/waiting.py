@@ -1,4 +1,4 @@
-"""Waiting: tells how a submitted job goes and, while it is queued, what it waits for."""
+"""Waiting: tells how a submitted job goes, what it waits for and what it has printed last."""
 
 from __future__ import annotations
 
@@ -35,10 +35,14 @@ class Waiting:
 
     def __call__(self, view: JobView) -> None:
         """Show how the job goes."""
+        printed = ""
         if view.status not in QUEUED:
             self.words = ""
         elif time.monotonic() >= self._due:
             with contextlib.suppress(MarketplaceError):
                 self.words = self._job.waits_for()
             self._due = time.monotonic() + ASK_S
-        self._progress(f"Job {view.job_id[:12]} is {view.status}. {self.words}".strip())
+        if view.status not in QUEUED and self._progress.shows:
+            with contextlib.suppress(MarketplaceError):
+                printed = self._job.last_lines()
+        self._progress(f"Job {view.job_id[:12]} is {view.status}. {self.words}".strip(), printed)

@@ -13,9 +13,10 @@ from support.strange_marketplace import answering, begin, said
 from node3nb.errors import InputError, MarketplaceUnreachable, VariableRefused
 from node3nb.jobs import ExitReason, JobResult, JobState
 from node3nb.marketplace import client as clients
-from node3nb.marketplace import consumer, job_views
+from node3nb.marketplace import consumer, job_views, log_calls
 from node3nb.marketplace.client import MarketplaceClient
 from node3nb.marketplace.deadline import Deadline
+from node3nb.marketplace.log_calls import LogPlace
 from node3nb.marketplace.protocol import JobView
 from node3nb.notebook import shown, submitted
 from node3nb.notebook.submitted import SubmittedJob
@@ -62,7 +63,7 @@ def drip() -> Iterator[Drip]:
 
 CALLS: dict[str, Callable[[MarketplaceClient, Path], object]] = {
     "job": lambda client, _: client.job("job-1"),
-    "log": lambda client, _: client.log("job-1"),
+    "log": lambda client, _: log_calls.read(client, "job-1", LogPlace()),
     "output": lambda client, path: client.get_output("job-1", path / "output"),
     "jobs": lambda client, _: client.jobs(),
 }

@@ -209,6 +209,26 @@ def test_files_go_some_days_after_their_job_has_ended(settings: Settings, clock:
         assert market.do(charged) == market.do(counted)
 
 
+def test_logs_go_with_the_outputs_of_their_job(settings: Settings, clock: SetClock) -> None:
+    settings = replace(settings, keep_outputs_days=3)
+    with open_market(settings, clock) as market:
+        agent = market.agent()
+        alive, ended = (market.consumer.submit() for _ in range(2))
+        for job_id in (alive, ended):
+            agent.lease(job_id)
+            said(agent.call("PATCH", f"/api/jobs/{job_id}/log", data=b"printed"))
+        said(agent.complete(ended))
+        kept = []
+        for _ in range(3):
+            clock.advance(1.1 * DAY_S)
+            tidy(settings, clock)
+            answers = (market.consumer.get(f"/api/jobs/{each}/log") for each in (alive, ended))
+            kept.append([answer.content for answer in answers])
+        assert kept == [[b"printed"] * 2, [b"printed"] * 2, [b"printed", b""]]
+        logs = [path.name for path in (settings.data_dir / "logs").iterdir()]
+        assert logs == [f"{alive}-1.log"]
+
+
 def fetched(market: Market, job_id: str, kind: str) -> int:
     return market.consumer.get(f"/api/jobs/{job_id}/{kind}").status_code
 
@@ -219,7 +239,7 @@ def tidy(settings: Settings, clock: SetClock) -> None:
     async def once() -> None:
         market = Marketplace(settings, clock)
         async with market.open():
-            await market.artifacts.tidy()
+            await market.tidy()
 
     asyncio.run(once())
 

@@ -66,10 +66,13 @@ class _Handler(BaseHTTPRequestHandler):
             return
         self.send_response(answer.status_code)
         self.send_header("Content-Length", str(len(answer.content)))
+        for name, value in answer.headers.items():
+            if name.lower().startswith("x-"):
+                self.send_header(name, value)
         self.end_headers()
         self.wfile.write(answer.content)
 
-    do_GET = do_PUT = do_POST
+    do_GET = do_PUT = do_PATCH = do_POST
 
 
 @contextlib.contextmanager

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import sqlalchemy as sa
 
@@ -43,6 +43,14 @@ def let_go(
         )
         storage.discharge(connection, row.job_id, row.bytes)
     return uploads.unnamed(connection, [row.name for row in rows]), len(rows) == AT_ONCE
+
+
+def long_over(connection: sa.Connection, job_ids: Sequence[str], before: float) -> list[str]:
+    """Return those jobs that ended before a time, in seconds since 1970."""
+    query = sa.select(jobs.c.job_id).where(
+        jobs.c.job_id.in_(job_ids), jobs.c.status.in_(_ENDED), jobs.c.finished_at < before
+    )
+    return list(connection.execute(query).scalars())
 
 
 def _old(ended_before: Mapping[ArtifactKind, float]) -> sa.Select[tuple[str, str, str, int]]:
