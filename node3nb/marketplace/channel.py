@@ -11,7 +11,6 @@ from collections.abc import Iterator
 from typing import Any
 
 import requests
-from requests.adapters import HTTPAdapter
 from urllib3.connection import HTTPConnection, HTTPSConnection
 from urllib3.connectionpool import HTTPConnectionPool, HTTPSConnectionPool
 from urllib3.util.retry import Retry
@@ -20,6 +19,7 @@ from node3nb.errors import MarketplaceError, MarketplaceUnreachable
 from node3nb.marketplace.address import host_of, is_loopback
 from node3nb.marketplace.answers import unreachable
 from node3nb.marketplace.deadline import Deadline
+from node3nb.transfers.cookieless import CookielessAdapter
 
 #: Seconds to wait for a connection, and for the next bytes of an answer.
 CONNECT_S, READ_S = 10.0, 30.0
@@ -113,13 +113,18 @@ class Channel:
         """Return this thread's session: a session is not safe to share."""
         session: requests.Session | None = getattr(self._local, "session", None)
         if session is None:
-            session = self._local.session = requests.Session()
+            session = self._local.session = _Session()
             session.auth = _no_netrc
             # A proxy of the environment must not see what goes to this machine, key and all.
             session.trust_env = not is_loopback(host_of(self._url))
             for scheme in ("http://", "https://"):
                 session.mount(scheme, _Adapter(self._lines, self._retries))
         return session
+
+
+class _Session(requests.Session):
+    def get_redirect_target(self, resp: requests.Response) -> None:
+        """Keep requests from reading redirects, whose bodies it would load whole."""
 
 
 def _no_netrc(request: requests.PreparedRequest) -> requests.PreparedRequest:
@@ -189,7 +194,7 @@ class _PoolTLS(HTTPSConnectionPool):
     ConnectionCls = _LineTLS
 
 
-class _Adapter(HTTPAdapter):
+class _Adapter(CookielessAdapter):
     def __init__(self, lines: _Lines, retries: Retry) -> None:
         self._lines = lines
         super().__init__(max_retries=retries)

@@ -30,6 +30,8 @@ from node3nb.marketplace.words import (
     Asked,
     Bytes,
     Few,
+    GivenLease,
+    GivenName,
     Heard,
     JobStatus,
     LeaseId,
@@ -91,8 +93,8 @@ class Registration(Asked):
 class Registered(Heard):
     """Answer to a registration; the key is shown this once."""
 
-    agent_id: str
-    api_key: str = Field(repr=False)
+    agent_id: GivenName
+    api_key: Annotated[str, Field(pattern=r"^[!-~]{1,4096}$", repr=False)]
     message: str = ""
 
 
@@ -158,8 +160,8 @@ class Accepted(Heard):
     status: str = ""
     job_id: str = ""
     reward: float | None = 0.0
-    lease_id: str | None = None
-    lease_expires_at: str | None = None
+    lease_id: GivenLease | None = None
+    lease_expires_at: Time | None = None
 
 
 class Completion(Asked):

@@ -160,6 +160,10 @@ Measures = Annotated[dict[str, Any], AfterValidator(_storable)]
 Time = Annotated[str, Field(max_length=64)]
 #: Name of a lease.
 LeaseId = Annotated[str, Field(max_length=128)]
+#: Name of a lease as a marketplace gives it: one that every later call can carry.
+GivenLease = Annotated[str, Field(pattern=r"^[ -~]{1,128}$")]
+#: Name of an agent as a marketplace gives it: rewards may go to it.
+GivenName = Annotated[str, Field(pattern=r"^[ -~]{1,256}$")]
 
 
 def first_complaint(error: ValidationError) -> str:

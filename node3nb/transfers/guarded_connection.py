@@ -8,10 +8,10 @@ import socket
 import weakref
 from typing import Any
 
-from requests.adapters import HTTPAdapter
 from urllib3.connection import HTTPConnection, HTTPSConnection
 from urllib3.connectionpool import HTTPConnectionPool, HTTPSConnectionPool
 
+from node3nb.transfers.cookieless import CookielessAdapter
 from node3nb.transfers.url_policy import Origin, UrlPolicy
 
 
@@ -93,7 +93,7 @@ class _PoolTLS(HTTPSConnectionPool):
     ConnectionCls = _GuardedTLS
 
 
-class GuardedAdapter(HTTPAdapter):
+class GuardedAdapter(CookielessAdapter):
     """Makes guarded connections, except to a proxy: then the proxy resolves and connects."""
 
     def __init__(self, guard: Guard) -> None:
