@@ -187,6 +187,7 @@ class Keeper:
         written = self._survey.so_far if self._survey else disk.Written()
         cause = self._ladder.cause or self._watch.killed_for_memory()
         peak = max(self._watch.peak_memory_bytes, self._largest(used.ru_maxrss << 10))
+        full = disk.is_full(self._order.root)
         account = verdict.Account(
             status=status,
             failure=self._failure,
@@ -195,7 +196,8 @@ class Keeper:
             cause=cause,
             last_words=self._streams[1].log.last_line,
             short=any(stream.log.short for stream in self._streams),
-            disk_full=disk.is_full(self._order.root),
+            disk_full=full,
+            left_files=full and disk.measure((self._order.output, self._order.work), 1).files > 0,
         )
         return {
             **verdict.ending(self._order, account),

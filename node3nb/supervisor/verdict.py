@@ -49,6 +49,9 @@ class Account:
     short: bool = False
     #: Whether the disk of its directories is full.
     disk_full: bool = False
+    #: Whether there are files in its working directory or among its outputs.  In its /tmp may lie
+    #: directories that are ours: what it reads of a Python below /tmp is mounted on them.
+    left_files: bool = False
 
 
 def ending(order: Order, account: Account) -> dict[str, object]:
@@ -128,8 +131,7 @@ def _starved(account: Account, code: int | None) -> bool:
     One that has left files is not believed to be well: many programs do not look whether what
     they wrote was taken.
     """
-    wrote = account.written.files > 0
-    return account.short or (account.disk_full and (code != 0 or wrote))
+    return account.short or (account.disk_full and (code != 0 or account.left_files))
 
 
 def _says_out_of_memory(last_words: bytes) -> bool:

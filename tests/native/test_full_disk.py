@@ -45,4 +45,4 @@ def test_it_is_said_to_be_full(tmp_path: Path, code: str) -> None:
 
 def test_a_job_that_needed_no_room_is_completed(tmp_path: Path) -> None:
     result = on_full_disk(tmp_path, lambda jobs: jobs.run("true"))
-    assert result.ok, result.message
+    assert result.ok, result
