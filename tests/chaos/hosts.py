@@ -16,6 +16,8 @@ from support.kernel_client import Kernel, kernel
 
 #: Seconds a provider gets to start when its disk is full for a while.
 START_S = 60.0
+#: Seconds in which a provider that can reach its marketplace delivers, and how often it is begun.
+TRY_S, STARTS = 5.0, 12
 _START = """
 from node3nb import Provider, Settings
 provider = Provider(
@@ -108,6 +110,11 @@ class Host:
         if keepers:
             self._kill([keepers[int(draw * len(keepers))]])
 
+    def deliver(self) -> None:
+        """Wait until the marketplace has heard of everything."""
+        self.worker.ask(self._deliver)
+        self.worker.settle()
+
     def freeze(self, seconds: float) -> None:
         """Stop the kernel, and let it go on."""
         self._process.send_signal(signal.SIGSTOP)
@@ -160,6 +167,19 @@ class Host:
         env = {**self._place.env, "NODE3_HOME": str(self._place.home)}
         self._kernel = self._own.enter_context(kernel(directory, within=doomed([]), env=env))
         self._begin()
+
+    def _deliver(self) -> None:
+        """Wait; what was not answered may wait for minutes, or be tried at once by the next."""
+        for _ in range(STARTS):
+            until = time.monotonic() + TRY_S
+            while self._undelivered() and time.monotonic() < until:
+                time.sleep(0.1)
+            if not self._undelivered():
+                return
+            self.restart_provider()
+
+    def _undelivered(self) -> bool:
+        return any((self._place.home / "outbox").iterdir())
 
     def _begin(self) -> None:
         """Start the provider; a full disk may keep it from starting for a while."""

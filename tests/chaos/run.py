@@ -133,6 +133,8 @@ class Run:
         client = self._client(self._market.port())
         yield from checks.results(client, self._sender.ids, self._jobs)
         for host in self._hosts:
+            host.deliver()
+        for host in self._hosts:
             host.close()
         self._market.stop()
         yield from self._books()
