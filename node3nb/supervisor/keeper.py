@@ -12,6 +12,7 @@ from node3nb.supervisor.berth import Berth
 from node3nb.supervisor.frames import Frame
 from node3nb.supervisor.ladder import Ladder, terminate
 from node3nb.supervisor.orders import Grant, Order
+from node3nb.supervisor.room import Room
 from node3nb.supervisor.sandbox.setup import UNSTARTED
 from node3nb.supervisor.streams import Selector
 from node3nb.supervisor.watch import Cause, Watch
@@ -187,7 +188,6 @@ class Keeper:
         written = self._survey.so_far if self._survey else disk.Written()
         cause = self._ladder.cause or self._watch.killed_for_memory()
         peak = max(self._watch.peak_memory_bytes, self._largest(used.ru_maxrss << 10))
-        full = disk.is_full(self._order.root)
         account = verdict.Account(
             status=status,
             failure=self._failure,
@@ -195,9 +195,7 @@ class Keeper:
             written=written,
             cause=cause,
             last_words=self._streams[1].log.last_line,
-            short=any(stream.log.short for stream in self._streams),
-            disk_full=full,
-            left_files=full and disk.measure((self._order.output, self._order.work), 1).files > 0,
+            room=Room.seen(self._order, (stream.log for stream in self._streams)),
         )
         return {
             **verdict.ending(self._order, account),

@@ -9,12 +9,11 @@ from dataclasses import dataclass
 
 from node3nb.supervisor.disk import Written
 from node3nb.supervisor.orders import Order
+from node3nb.supervisor.room import FULL, Room
 from node3nb.supervisor.watch import Cause, out_of_memory, over_disk, size
 
 #: Exit codes of a program that could not be started, as every shell uses them (POSIX sh 2.8.2).
 NOT_EXECUTABLE, NOT_FOUND = 126, 127
-#: What is said of a job that the provider's disk has failed.
-FULL = "The provider's disk was full while the job ran; run it again elsewhere."
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,13 +44,8 @@ class Account:
     cause: Cause | None
     #: The last line on its standard error.
     last_words: bytes
-    #: Whether the disk did not take all that it printed and that was to be kept.
-    short: bool = False
-    #: Whether the disk of its directories is full.
-    disk_full: bool = False
-    #: Whether there are files in its working directory or among its outputs.  In its /tmp may lie
-    #: directories that are ours: what it reads of a Python below /tmp is mounted on them.
-    left_files: bool = False
+    #: What room the disk had for it.
+    room: Room
 
 
 def ending(order: Order, account: Account) -> dict[str, object]:
@@ -113,8 +107,8 @@ def _not_started(program: str, failure: Failure) -> dict[str, object]:
 def _cause(order: Order, account: Account, code: int | None) -> Cause:
     """Name the limit that ended a job which nobody stopped, or its own exit."""
     disk = over_disk(account.written, order)
-    if disk is None and _starved(account, code):
-        return Cause("internal", FULL)
+    if disk is None and account.room.lacked(code):
+        return FULL
     if disk or code == 0:
         return disk or Cause("exited", "")
     if account.peak_memory_bytes >= order.memory_bytes:
@@ -123,15 +117,6 @@ def _cause(order: Order, account: Account, code: int | None) -> Cause:
         limit = size(order.memory_bytes)
         return Cause("out_of_memory", f"The job asked for more memory than its limit of {limit}.")
     return _own_end(code)
-
-
-def _starved(account: Account, code: int | None) -> bool:
-    """Return whether the job may have lacked room on the disk.
-
-    One that has left files is not believed to be well: many programs do not look whether what
-    they wrote was taken.
-    """
-    return account.short or (account.disk_full and (code != 0 or account.left_files))
 
 
 def _says_out_of_memory(last_words: bytes) -> bool:

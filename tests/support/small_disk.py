@@ -13,6 +13,17 @@ from node3nb.supervisor.kernel.namespaces import NEWNS, unshare
 BYTES, FILES = 64 * MIB, 20_000
 
 
+def fill(ballast: Path) -> None:
+    """Write a file until its disk has no room."""
+    with ballast.open("ab", buffering=0) as file:
+        for size in (MIB, 4096):
+            try:
+                while file.write(bytes(size)) == size:
+                    pass
+            except OSError:
+                os.fsync(file.fileno())
+
+
 class Disk:
     """A file system in memory that only this process and those below it see.
 
@@ -33,13 +44,7 @@ class Disk:
 
     def fill(self) -> None:
         """Leave no room."""
-        with self._ballast.open("ab", buffering=0) as file:
-            for size in (MIB, 4096):
-                try:
-                    while file.write(bytes(size)) == size:
-                        pass
-                except OSError:
-                    os.fsync(file.fileno())
+        fill(self._ballast)
 
     def free(self) -> None:
         """Give the room back."""

@@ -10,6 +10,7 @@ from typing import Any
 
 from node3nb.supervisor.containers.orders import ContainerOrder
 from node3nb.supervisor.disk import Written
+from node3nb.supervisor.room import FULL, Room
 from node3nb.supervisor.verdict import NOT_EXECUTABLE, NOT_FOUND, signal_name
 from node3nb.supervisor.watch import Cause, out_of_memory, over_disk
 
@@ -41,6 +42,8 @@ class Seen:
     cause: Cause | None
     #: The last line on its standard error.
     last_words: bytes
+    #: What room the provider's disk had for it.
+    room: Room
 
 
 def ending(order: ContainerOrder, seen: Seen) -> dict[str, Any]:
@@ -107,6 +110,8 @@ def _cause(order: ContainerOrder, seen: Seen, number: int | None) -> Cause:
     if seen.oom_killed or likely:
         return out_of_memory(max(seen.peak_memory_bytes, order.memory_bytes), order)
     disk = over_disk(seen.written, order)
+    if disk is None and seen.room.lacked(seen.code):
+        return FULL
     if disk or seen.code == 0:
         return disk or Cause("exited", "")
     if seen.code is None:

@@ -18,6 +18,7 @@ from node3nb.supervisor.containers.logs import TICK_S, Logs
 from node3nb.supervisor.containers.orders import ContainerOrder
 from node3nb.supervisor.frames import Frame
 from node3nb.supervisor.ladder import Ladder
+from node3nb.supervisor.room import Room
 from node3nb.supervisor.watch import Cause
 
 #: Seconds between two reports of what was measured.
@@ -260,6 +261,7 @@ class Run:
             written=disk.measure(self.order.writable, self.order.disk_files),
             cause=self._ladder.cause,
             last_words=logs.stderr.last_line,
+            room=Room.seen(self.order, (logs.stdout, logs.stderr)),
         )
 
     def _account(self, end: Frame, logs: Logs) -> Frame:
