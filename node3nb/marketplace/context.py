@@ -15,6 +15,7 @@ from node3nb.marketplace import keys
 from node3nb.marketplace.artifacts.keeper import Artifacts
 from node3nb.marketplace.artifacts.places import open_store
 from node3nb.marketplace.bell import Bell
+from node3nb.marketplace.clearing import Clearing
 from node3nb.marketplace.clock import Clock, iso
 from node3nb.marketplace.database import Database
 from node3nb.marketplace.keys import Caller, Role
@@ -25,8 +26,8 @@ from node3nb.marketplace.pages import Counts
 from node3nb.marketplace.pulse import Pulse
 from node3nb.marketplace.refusals import Refusal, Unavailable
 from node3nb.marketplace.resources import Resources
-from node3nb.marketplace.settings import DAY_S, Settings
-from node3nb.marketplace.store import callers, key_ring, leases, queue, retention, views
+from node3nb.marketplace.settings import Settings
+from node3nb.marketplace.store import callers, key_ring, leases, queue, views
 from node3nb.marketplace.store.queue import Freed, Queued
 from node3nb.marketplace.waiting import WaitingRoom
 
@@ -66,6 +67,7 @@ class Marketplace:
         self.artifacts = Artifacts(store, self, clock, settings)
         self.log_readers = LogReaders()
         self.logs = Logs(settings.data_dir / "logs", settings.max_log_bytes)
+        self.clearing = Clearing(self.artifacts, self.logs, self, clock, settings)
         self._database = Database(settings.database_url)
         self._bell = Bell(self._database, self._look_around)
         self.keyring = Keyring(settings.data_dir, self._look_up)
@@ -182,24 +184,9 @@ class Marketplace:
         while True:
             await asyncio.sleep(self.settings.tidy_s)
             try:
-                await self.tidy()
+                await self.clearing.tidy()
             except (sa.exc.DBAPIError, OSError, Refusal):
-                _log.exception("Files that nothing needs were not all removed; tried again.")
-
-    async def tidy(self) -> None:
-        """Remove files that nothing needs, and the logs of jobs whose outputs have had their days.
-
-        May be cut off anywhere, and run in several processes at once.
-        """
-        await self.artifacts.tidy()
-        ended_before = self.now() - self.settings.keep_outputs_days * DAY_S
-        logs = await asyncio.to_thread(self.logs.by_job)
-        job_ids = list(logs)
-        for start in range(0, len(job_ids), retention.AT_ONCE):
-            some = job_ids[start : start + retention.AT_ONCE]
-            for over in await self.read(retention.long_over, some, ended_before):
-                for log in logs[over]:
-                    log.unlink(missing_ok=True)
+                _log.exception("What nothing needs was not all removed; this is tried again.")
 
     async def _watch_keys(self) -> None:
         while True:

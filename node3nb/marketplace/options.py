@@ -74,6 +74,14 @@ def _add_keeping(parser: argparse.ArgumentParser) -> None:
             metavar="DAYS",
             help=f"how long {kind} are kept after their job has ended, {days:g} by default",
         )
+    parser.add_argument(
+        "--keep-jobs",
+        type=_days_of_jobs,
+        default=_USUAL.keep_jobs_days,
+        metavar="DAYS",
+        help=f"how long jobs are known after they have ended, {_USUAL.keep_jobs_days:g} by "
+        "default; the ledger stays",
+    )
 
 
 def _add_bounds(parser: argparse.ArgumentParser) -> None:
@@ -103,6 +111,7 @@ def settings_of(args: argparse.Namespace) -> Settings:
         quota_bytes=args.quota,
         keep_inputs_days=args.keep_inputs,
         keep_outputs_days=args.keep_outputs,
+        keep_jobs_days=args.keep_jobs,
         registration=args.registration,
         agents_per_address=args.agents_per_address,
         calls_per_s=args.calls_per_s,
@@ -127,6 +136,15 @@ def _days(text: str) -> float:
     if not text.replace(".", "", 1).isdecimal() or float(text) > MOST_DAYS:
         raise argparse.ArgumentTypeError(f"{text} is no number of days; give 0 to {MOST_DAYS}")
     return float(text)
+
+
+def _days_of_jobs(text: str) -> float:
+    days = _days(text)
+    if days < 1:
+        raise argparse.ArgumentTypeError(
+            f"{text} is too few: who submitted a job asks how it ended; give 1 to {MOST_DAYS}"
+        )
+    return days
 
 
 def _port(text: str) -> int:

@@ -27,10 +27,11 @@ _NUMBER = BigInteger().with_variant(Integer, "sqlite")
 #: None is the absence of a value, not the JSON word null.
 _DATA = JSON(none_as_null=True)
 
-#: Condition of an index on what waits for an agent.
-_WHILE_AVAILABLE: Any = {
-    f"{dialect}_where": text("status = 'available'") for dialect in ("sqlite", "postgresql")
-}
+
+def _only(condition: str) -> Any:
+    """Return the condition of an index for both databases."""
+    return {f"{dialect}_where": text(condition) for dialect in ("sqlite", "postgresql")}
+
 
 metadata = MetaData(
     naming_convention={
@@ -119,11 +120,12 @@ jobs = Table(
     Column("output_data", _DATA),
     Column("metrics", _DATA),
     UniqueConstraint("submitter", "idempotency_key"),
-    Index("ix_jobs_queue", "shape", "precedence", "number", **_WHILE_AVAILABLE),
+    Index("ix_jobs_queue", "shape", "precedence", "number", **_only("status = 'available'")),
     Index(None, "status", "number"),
     Index(None, "submitter", "number"),
     Index(None, "agent_id", "number"),
     Index(None, "lease_expires_at"),
+    Index("ix_jobs_ended", "finished_at", "number", **_only("finished_at IS NOT NULL")),
     sqlite_autoincrement=True,
 )
 
@@ -150,24 +152,40 @@ leases = Table(
     UniqueConstraint("job_id", "acceptance"),
 )
 
-#: What was paid: one row for every completed job, from its submitter to its agent.
+#: What was paid: one row for every completed job, from its submitter to its agent; none is ever
+#: deleted, so it names jobs and leases that may have been removed.
 ledger = Table(
     "ledger",
     metadata,
     Column("number", _NUMBER, primary_key=True, autoincrement=True),
     #: A job is paid once.
-    Column("job_id", Text, ForeignKey("jobs.job_id"), nullable=False, unique=True),
+    Column("job_id", Text, nullable=False, unique=True),
     #: The acceptance that completed it.
-    Column("lease_id", Text, ForeignKey("leases.lease_id"), nullable=False, unique=True),
+    Column("lease_id", Text, nullable=False, unique=True),
     Column("submitter", Text, nullable=False),
     Column("agent_id", Text, ForeignKey("agents.agent_id"), nullable=False),
     #: Where the agent is paid.
     Column("wallet_address", Text, nullable=False),
     Column("amount_micro", BigInteger, nullable=False),
     Column("booked_at", Float, nullable=False),
+    #: When its job was removed, after it was compared with it; NULL while the job is there.
+    Column("closed_at", Float),
     Index(None, "agent_id", "number"),
     Index(None, "submitter", "number"),
+    Index("ix_ledger_open", "number", **_only("closed_at IS NULL")),
     sqlite_autoincrement=True,
+)
+
+#: What each agent was owed for jobs that have been removed, counted as they went.
+closed = Table(
+    "closed",
+    metadata,
+    Column("agent_id", Text, ForeignKey("agents.agent_id"), primary_key=True),
+    #: How many there were.
+    Column("jobs", BigInteger, nullable=False),
+    #: What they promised: the whole units of each added up, and the millionths left over.
+    Column("units", BigInteger, nullable=False),
+    Column("micro", BigInteger, nullable=False),
 )
 
 #: What happened to a job, oldest first.

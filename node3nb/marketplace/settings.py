@@ -74,7 +74,10 @@ class Settings:
     keep_inputs_days: float = 1.0
     #: How long outputs are kept after their job ended, in days.
     keep_outputs_days: float = 30.0
-    #: How often files that nothing needs are looked for, in seconds.
+    #: How long a job is kept after its end, in days, with its history, leases and idempotency key;
+    #: at least as long as its files.
+    keep_jobs_days: float = 90.0
+    #: How often what nothing needs is looked for, in seconds.
     tidy_s: float = 600.0
     #: Largest log of one attempt, in bytes.
     max_log_bytes: int = 16 * (1 << 20)

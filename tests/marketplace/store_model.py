@@ -35,21 +35,30 @@ class Job:
     attempts: int = 0
     lost: bool = False
     expires_at: float | None = None
+    ended_at: float | None = None
+    #: Whether nothing is known of it any more.
+    removed: bool = False
     leases: list[Lease] = field(default_factory=list)
 
     def wanted(self, lease: Lease) -> bool:
         """Whether what comes under a lease still counts."""
+        if self.removed:
+            return False
         lost = self.status == "available" or self.lost
         return lease is self.leases[-1] and (
             lease.outcome is None or (lease.outcome == "expired" and lost)
         )
 
     def called_off(self, lease: Lease) -> bool:
-        return lease is self.leases[-1] and self.status == "cancelled"
+        return lease is self.leases[-1] and self.status == "cancelled" and not self.removed
+
+    def told(self, lease: Lease, outcome: str) -> bool:
+        """Whether a report has an answer that is given again."""
+        return lease.outcome == outcome and not self.removed
 
     def become(self, status: str, outcome: str | None, expires_at: float | None = None) -> None:
         """Move on, with the lease that is the last."""
-        self.status, self.expires_at, self.lost = status, expires_at, False
+        self.status, self.expires_at, self.lost, self.ended_at = status, expires_at, False, None
         if self.leases and (outcome is None or self.leases[-1].outcome in {None, "expired"}):
             self.leases[-1].outcome = outcome
 

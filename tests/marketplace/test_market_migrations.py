@@ -15,8 +15,9 @@ from node3nb.marketplace import migration
 from node3nb.marketplace.database import Database
 from node3nb.marketplace.resources import Resources
 from node3nb.marketplace.schema import metadata
-from node3nb.marketplace.store import ledger, queue
+from node3nb.marketplace.store import ledger, queue, removal
 from node3nb.marketplace.store.ledger import Audit
+from node3nb.marketplace.store.removal import Place
 
 DATABASES = BOTH
 
@@ -81,6 +82,23 @@ def test_jobs_of_the_first_version_keep_their_place_and_are_paid(database_url: s
     with engine.begin() as connection:
         command.downgrade(migration.configuration(connection), "0001")
         assert _jobs(connection) == before
+    engine.dispose()
+
+
+def test_what_removed_jobs_were_paid_is_kept_on_the_way_down_and_up(database_url: str) -> None:
+    engine = sa.create_engine(database_url)
+    with engine.begin() as connection:
+        migration.upgrade(connection, "0001")
+        _first_version(connection)
+    with Database(database_url) as database:
+        assert database.write(removal.remove, Place(), 2001, 5000).result() is None
+        assert database.read(ledger.audit).result() == Audit(1, 100_000, 100_000, 0, 0)
+    with engine.begin() as connection:
+        command.downgrade(migration.configuration(connection), "0004")
+        assert [job["job_id"] for job in _jobs(connection)] == ["waits", "done"]
+        assert connection.execute(sa.text("SELECT amount_micro FROM ledger")).all() == [(100_000,)]
+    with Database(database_url) as database:
+        assert database.read(ledger.audit).result() == Audit(1, 100_000, 100_000, 0, 0)
     engine.dispose()
 
 

@@ -18,20 +18,31 @@ from hypothesis.stateful import (
     rule,
     run_state_machine_as_test,
 )
-from marketplace.market_parts import BOTH, COMPLETION, FAILURE, MACHINE
+from marketplace.market_parts import BOTH, COMPLETION, FAILURE, FINAL, MACHINE
 from marketplace.store_model import LEASE_S, Job, Lease
 
 from node3nb.marketplace.database import Database
 from node3nb.marketplace.protocol import Completion, Failure, JobSubmission, Registration, Release
 from node3nb.marketplace.refusals import Refusal
 from node3nb.marketplace.resources import Resources
-from node3nb.marketplace.schema import jobs
-from node3nb.marketplace.store import callers, leases, ledger, outcomes, queue
+from node3nb.marketplace.schema import events, jobs
+from node3nb.marketplace.schema import leases as lease_rows
+from node3nb.marketplace.store import callers, leases, ledger, outcomes, queue, removal
 from node3nb.marketplace.store.callers import Origin
 from node3nb.marketplace.store.leases import Claim
+from node3nb.marketplace.store.removal import Place
 
 DATABASES = BOTH
 TIMEOUT_S = 1000.0
+
+
+#: How many leases a job has had.
+HELD_BY = (
+    sa.select(sa.func.count())
+    .where(lease_rows.c.job_id == jobs.c.job_id)
+    .correlate(jobs)
+    .scalar_subquery()
+)
 
 
 class Store(RuleBasedStateMachine):
@@ -116,10 +127,23 @@ class Store(RuleBasedStateMachine):
         freed = {job.job_id for job in self.do(leases.expire, self.now)}
         assert freed == {job.job_id for job in late if job.expire()}
 
+    @rule(seconds=st.sampled_from([0, 100, 4000]))
+    def remove(self, seconds: int) -> None:
+        """Remove what ended so long ago, and nothing else; what was paid stays booked."""
+        place: Place | None = Place()
+        while place is not None:
+            place = self.do(removal.remove, place, self.now - seconds, self.now)
+        for job in self.jobs:
+            job.removed |= job.ended_at is not None and job.ended_at < self.now - seconds
+        gone = [job.job_id for job in self.jobs if job.removed]
+        for table in (lease_rows, events):
+            query = sa.select(table.c.job_id).where(table.c.job_id.in_(gone))
+            assert self.do(lambda connection: connection.execute(query).all()) == []  # noqa: B023 - done in this turn
+
     @rule(one=held)
     def complete(self, one: tuple[Job, Lease]) -> None:
         said = Completion(**COMPLETION, lease_id=one[1].lease_id)
-        repeated = one[1].outcome == "completed"
+        repeated = one[0].told(one[1], "completed")
         taken = self.accepted(outcomes.complete, one[0].job_id, one[1].agent_id, said, self.now)
         assert taken == (one[0].end(one[1], "completed") or repeated)
 
@@ -127,7 +151,7 @@ class Store(RuleBasedStateMachine):
     def fail(self, one: tuple[Job, Lease], fault: str) -> None:
         job, lease = one
         said = Failure(**FAILURE, error_type=fault, lease_id=lease.lease_id)
-        heard = lease.outcome == "failed" or job.called_off(lease)
+        heard = job.told(lease, "failed") or job.called_off(lease)
         again = fault == "internal" and job.attempts < job.max_attempts
         taken = self.accepted(outcomes.fail, job.job_id, lease.agent_id, said, self.now)
         assert taken == (job.end(lease, "failed", again=again) or heard)
@@ -135,7 +159,7 @@ class Store(RuleBasedStateMachine):
     @rule(one=held)
     def release(self, one: tuple[Job, Lease]) -> None:
         said = Release(lease_id=one[1].lease_id)
-        repeated = one[1].outcome == "released"
+        repeated = one[0].told(one[1], "released")
         taken = self.accepted(leases.release, one[0].job_id, one[1].agent_id, said, self.now)
         assert taken == (one[0].end(one[1], "released", again=True) or repeated)
 
@@ -144,7 +168,7 @@ class Store(RuleBasedStateMachine):
         self.cancel(one[0])
 
     def cancel(self, job: Job) -> None:
-        over = job.status in {"completed", "failed"}
+        over = job.status in {"completed", "failed"} or job.removed
         assert self.accepted(outcomes.cancel, job.job_id, self.now) is not over
         if not over and job.status != "cancelled":
             expired = bool(job.leases) and job.leases[-1].outcome is not None
@@ -153,12 +177,17 @@ class Store(RuleBasedStateMachine):
 
     @invariant()
     def agrees(self) -> None:
-        query = sa.select(jobs.c.job_id, jobs.c.status, jobs.c.attempts)
-        ours = query.where(jobs.c.job_id.in_([job.job_id for job in self.jobs]))
-        rows = self.do(lambda connection: connection.execute(ours).all())
+        ours = [job.job_id for job in self.jobs]
+        columns = jobs.c.job_id, jobs.c.status, jobs.c.attempts, HELD_BY
+        query = sa.select(*columns).where(jobs.c.job_id.in_(ours))
+        rows = self.do(lambda connection: connection.execute(query).all())
+        known = [job for job in self.jobs if not job.removed]
         assert {tuple(row) for row in rows} == {
-            (job.job_id, job.status, job.attempts) for job in self.jobs
+            (job.job_id, job.status, job.attempts, len(job.leases)) for job in known
         }
+        for job in known:
+            if job.ended_at is None and job.status in FINAL:
+                job.ended_at = self.now
 
     @invariant()
     def paid(self) -> None:
@@ -171,7 +200,7 @@ class Store(RuleBasedStateMachine):
 
     def teardown(self) -> None:
         for job in getattr(self, "jobs", []):
-            if job.status not in {"completed", "failed"}:
+            if job.status not in FINAL:
                 self.do(outcomes.cancel, job.job_id, self.now)
 
 

@@ -239,7 +239,7 @@ def tidy(settings: Settings, clock: SetClock) -> None:
     async def once() -> None:
         market = Marketplace(settings, clock)
         async with market.open():
-            await market.tidy()
+            await market.clearing.tidy()
 
     asyncio.run(once())
 

@@ -68,8 +68,17 @@ def _kept_or_none(connection: sa.Connection, job_id: str, kind: ArtifactKind) ->
 
 
 def expected_input(connection: sa.Connection, job_id: str) -> str:
-    """Return the SHA-256 that the submission named for its input; empty when it named none."""
-    spec = connection.execute(sa.select(jobs.c.spec).where(jobs.c.job_id == job_id)).scalar_one()
+    """Return the SHA-256 that the submission named for its input; empty when it named none.
+
+    Raises
+    ------
+    Unknown
+        There is no such job.
+    """
+    query = sa.select(jobs.c.spec).where(jobs.c.job_id == job_id)
+    spec = connection.execute(query).scalar_one_or_none()
+    if spec is None:
+        raise Unknown
     return spec["input_sha256"] or ""
 
 

@@ -45,12 +45,13 @@ def let_go(
     return uploads.unnamed(connection, [row.name for row in rows]), len(rows) == AT_ONCE
 
 
-def long_over(connection: sa.Connection, job_ids: Sequence[str], before: float) -> list[str]:
-    """Return those jobs that ended before a time, in seconds since 1970."""
-    query = sa.select(jobs.c.job_id).where(
-        jobs.c.job_id.in_(job_ids), jobs.c.status.in_(_ENDED), jobs.c.finished_at < before
-    )
-    return list(connection.execute(query).scalars())
+def with_logs(
+    connection: sa.Connection, job_ids: Sequence[str], ended_before: float
+) -> frozenset[str]:
+    """Return those jobs whose logs are kept: all that have not ended before a time."""
+    lately = sa.or_(jobs.c.finished_at.is_(None), jobs.c.finished_at >= ended_before)
+    query = sa.select(jobs.c.job_id).where(jobs.c.job_id.in_(job_ids), lately)
+    return frozenset(connection.execute(query).scalars())
 
 
 def _old(ended_before: Mapping[ArtifactKind, float]) -> sa.Select[tuple[str, str, str, int]]:

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import sqlalchemy as sa
 from sqlalchemy.dialects import postgresql, sqlite
 
-from node3nb.marketplace.refusals import OverQuota
+from node3nb.marketplace.refusals import OverQuota, Unknown
 from node3nb.marketplace.schema import jobs, storage
 from node3nb.marketplace.words import ArtifactKind
 
@@ -52,6 +52,8 @@ def charge(connection: sa.Connection, job_id: str, more: Charge, quota: Quota) -
     ------
     OverQuota
         It would have more than its quota.
+    Unknown
+        There is no such job any more.
     """
     owner = _owner(connection, job_id)
     within = (
@@ -94,7 +96,10 @@ def _open(connection: sa.Connection, owner: str) -> None:
 
 def _owner(connection: sa.Connection, job_id: str) -> str:
     query = sa.select(jobs.c.submitter).where(jobs.c.job_id == job_id)
-    return str(connection.execute(query).scalar_one())
+    owner = connection.execute(query).scalar_one_or_none()
+    if owner is None:
+        raise Unknown
+    return str(owner)
 
 
 def _told(connection: sa.Connection, owner: str, more: Charge, quota: Quota) -> str:

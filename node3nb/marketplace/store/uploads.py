@@ -16,7 +16,7 @@ import sqlalchemy as sa
 
 from node3nb.marketplace.refusals import Conflict
 from node3nb.marketplace.schema import artifacts, uploads
-from node3nb.marketplace.store import storage
+from node3nb.marketplace.store import attempts, storage
 from node3nb.marketplace.store.storage import Charge, Quota
 from node3nb.marketplace.words import ArtifactKind
 
@@ -57,7 +57,10 @@ def begin(connection: sa.Connection, upload: Upload, quota: Quota) -> list[str]:
     ------
     OverQuota
         Its submitter would have more than its quota.
+    Unknown
+        Its job was removed a moment ago.
     """
+    attempts.hold(connection, upload.job_id)
     replaced = _give_up_earlier(connection, upload) if upload.sha256 is not None else []
     storage.charge(connection, upload.job_id, Charge(upload.bytes, 1), quota.of(upload.kind))
     connection.execute(
