@@ -112,6 +112,10 @@ class LeaseLost(MarketplaceError):
     """The job belongs to somebody else now; its result is not wanted any more."""
 
 
+class WrongState(LeaseLost):
+    """The job takes no report in the state that it has at its marketplace."""
+
+
 class AlreadyRunning(Node3Error):
     """A provider runs in this process already; stop it before you start another."""
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import threading
 import time
+from dataclasses import replace
 from pathlib import Path
 
 from node3nb.agent import reports
@@ -12,14 +13,26 @@ from node3nb.agent.earnings import Earnings
 from node3nb.agent.letter import Envelope, Letter, LetterDamaged, LetterFromLater, LetterTaken
 from node3nb.agent.outbox import Outbox
 from node3nb.agent.records import Lease
-from node3nb.errors import LeaseLost, MarketplaceRejected
+from node3nb.errors import (
+    LeaseLost,
+    MarketplaceBusy,
+    MarketplaceError,
+    MarketplaceRejected,
+    MarketplaceUnreachable,
+    WrongState,
+)
 from node3nb.jobs import ExitReason, JobState
 from node3nb.marketplace.client import MarketplaceClient
-from node3nb.marketplace.protocol import Release
+from node3nb.marketplace.protocol import JobStatus, Release
 from node3nb.transfers.transfer import Transfer, UploadRefused, sha256_of
 
 #: Why a job is given back whose provider has died.
 KILLED = "The provider was killed while it had the job."
+#: What is known of a report that its marketplace may have taken, where it tells no more.
+_NO_ANSWER = (
+    "The report was sent and its answer lost; it counts here as delivered, as the marketplace "
+    "takes no other:"
+)
 #: Seconds after which a provider that holds a letter is taken for hung: it is delivered anyway, as
 #: a report that is made twice is heard once.
 HUNG_S = 900.0
@@ -154,12 +167,36 @@ class Delivery:
             self.give_back(Lease(envelope.job_id, envelope.lease_id), "Its result was damaged.")
             self._outbox.set_aside(envelope.name)
             raise
+        again = letter.lease_id is None and self._outbox.sending(letter.name)
         try:
             self._report(letter)
+        except WrongState as error:
+            letter = self._heard_before(letter, error) if again else _unwanted(letter, error)
         except LeaseLost as error:
             letter = _unwanted(letter, error)
         self._reported[envelope.name] = letter
         return letter
+
+    def _heard_before(self, letter: Letter, error: WrongState) -> Letter:
+        """Return a letter whose repeat is refused, as its marketplace took it the first time.
+
+        Raises
+        ------
+        MarketplaceError
+            The marketplace does not answer now.
+        """
+        try:
+            status = self._client.listed(letter.job_id)
+        except (MarketplaceUnreachable, MarketplaceBusy):
+            raise
+        except MarketplaceError:
+            status = ""
+        if not status:
+            told = f"{letter.result.message} {_NO_ANSWER} {error}".strip()
+            return replace(letter, result=replace(letter.result, message=told))
+        completed = letter.result.state is JobState.COMPLETED
+        heard = status == (JobStatus.COMPLETED if completed else JobStatus.FAILED)
+        return letter if heard else _unwanted(letter, error)
 
     def set_aside(self, name: str) -> str:
         """See to a letter that can't be told whose it is; return a word about it.

@@ -202,6 +202,17 @@ class Outbox:
         """Note that the outputs have arrived: they are kept no longer."""
         (self._directory / name / Place.ARCHIVE).unlink(missing_ok=True)
 
+    def sending(self, name: str) -> bool:
+        """Note on the disk that a letter goes now; return whether it may have gone before."""
+        if name in self._unkept:
+            return False
+        try:
+            (self._directory / name / Place.UNSENT).unlink()
+        except FileNotFoundError:
+            return True
+        sync(self._directory / name)
+        return False
+
     def remove(self, name: str) -> None:
         """Forget a letter that has been delivered, or that nobody wants any more."""
         if self._unkept.pop(name, None) is None:

@@ -32,6 +32,8 @@ class Place:
 
     RESULT: ClassVar[str] = "result.json"
     ARCHIVE: ClassVar[str] = "outputs.tar.gz"
+    #: There until the letter is sent for the first time, where a second time is refused.
+    UNSENT: ClassVar[str] = "unsent"
     _HELD: ClassVar[str] = "held"
     _ROOM: ClassVar[str] = "room"
 
@@ -98,7 +100,12 @@ class Place:
             (self.path / self.ARCHIVE).unlink(missing_ok=True)
         self._write(letter)
         (self.path / self._ROOM).replace(self.path / self.RESULT)
-        (self.path / self._HELD).unlink(missing_ok=True)
+        if letter.lease_id is None:
+            # A name that is given up needs no room: the disk may be full when the letter goes.
+            with contextlib.suppress(FileNotFoundError):
+                (self.path / self._HELD).replace(self.path / self.UNSENT)
+        else:
+            (self.path / self._HELD).unlink(missing_ok=True)
         sync(self.path)
 
     def _write(self, letter: Letter) -> None:

@@ -19,6 +19,7 @@ from node3nb.errors import (
     MarketplaceError,
     MarketplaceRejected,
     MarketplaceUnauthorized,
+    WrongState,
 )
 from node3nb.job_checks import printable
 from node3nb.marketplace.words import first_complaint
@@ -29,11 +30,11 @@ MAX_ANSWER_BYTES = 8 << 20
 MAX_RETRY_AFTER_S = 600.0
 #: Wait after a Retry-After that is not a number of seconds.
 USUAL_RETRY_AFTER_S = 30.0
-#: What 400, 403, 404 and 409 mean for a call about one job: it is not ours.
+#: What 400, 403, 404 and 409 mean for a call about one job: it is not ours, or not any more.
 NOT_OURS: Mapping[int, type[MarketplaceError]] = {
-    400: LeaseLost,
+    400: WrongState,
     403: LeaseLost,
-    404: LeaseLost,
+    404: WrongState,
     409: LeaseLost,
 }
 

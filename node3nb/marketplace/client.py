@@ -129,12 +129,25 @@ class MarketplaceClient(JobViews):
         )
 
     def complete(self, job_id: str, completion: protocol.Completion) -> None:
-        """Report a job that succeeded; may be repeated."""
-        self._post(f"/api/jobs/{job_id}/complete", completion, protocol.Heard, theirs=NOT_OURS)
+        """Report a job that succeeded; may be repeated under a lease, which tells it is the same.
+
+        Raises
+        ------
+        WrongState
+            The job is over, or gone.
+        LeaseLost
+            Somebody else has it.
+        """
+        self._report(f"/api/jobs/{job_id}/complete", completion)
 
     def fail(self, job_id: str, failed: protocol.Failure) -> None:
-        """Report a job that did not succeed; may be repeated."""
-        self._post(f"/api/jobs/{job_id}/fail", failed, protocol.Heard, theirs=NOT_OURS)
+        """Report a job that did not succeed; what `complete` says holds here."""
+        self._report(f"/api/jobs/{job_id}/fail", failed)
+
+    def _report(self, path: str, report: protocol.Completion | protocol.Failure) -> None:
+        # Without a lease a repeat is refused: whoever calls has to know whether this is one.
+        channel = self._claims if report.lease_id is None else self._calls
+        self._post(path, report, protocol.Heard, theirs=NOT_OURS, channel=channel)
 
     def release(self, job_id: str, release: protocol.Release) -> None:
         """Give a job back unrun.

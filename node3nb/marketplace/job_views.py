@@ -59,6 +59,17 @@ class JobViews(ABC):
             raise MarketplaceBadAnswer("The marketplace answered about another job; check its URL.")
         return view.model_copy(update={"etag": etag if len(etag) <= MAX_ETAG else ""})
 
+    def listed(self, job_id: str) -> str:
+        """Return the status of a job in the list of all, which every marketplace has.
+
+        Empty when the list does not hold it.
+        """
+        jobs = self._call("GET", "/api/jobs").get("jobs")
+        for each in jobs if isinstance(jobs, list) else []:
+            if isinstance(each, dict) and each.get("job_id") == job_id:
+                return str(each.get("status"))
+        return ""
+
     def jobs(self, **query: str) -> list[protocol.JobView]:
         """Return the jobs this key may see, newest first: the first page of them."""
         return self.jobs_page(**query)[0]

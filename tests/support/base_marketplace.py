@@ -232,8 +232,8 @@ class _Handler(BaseHTTPRequestHandler):
         if fault is None:
             self._send(*self._answer(call))
             return
-        time.sleep(fault.delay_s)
         done = self._answer(call) if fault.after_effect else (200, {})
+        time.sleep(fault.delay_s)
         self._send_wrong(fault, *done)
 
     def _read(self) -> Call:
