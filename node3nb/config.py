@@ -21,6 +21,7 @@ KEY_VARIABLES = {
     "agent": "NODE3_API_KEY",
     "consumer": "NODE3_CONSUMER_KEY",
     "admin": "NODE3_ADMIN_KEY",
+    "invitation": "NODE3_INVITATION",
 }
 #: Marketplace asked when none is named.
 DEFAULT_MARKETPLACE = "http://127.0.0.1:8000"
@@ -166,7 +167,7 @@ def key(kind: str, url: str, keys_file: Path | None = None) -> str:
     Parameters
     ----------
     kind
-        `agent`, `consumer` or `admin`.
+        `agent`, `consumer`, `admin` or `invitation`.
     url
         The marketplace; a key kept for one is never shown to another.
     keys_file

@@ -80,6 +80,13 @@ class MarketplaceUnauthorized(MarketplaceError):
     """The marketplace does not accept the API key; set NODE3_API_KEY to a valid one."""
 
 
+class NotInvited(MarketplaceError):
+    """The marketplace takes agents by invitation; have its host make one, and set NODE3_INVITATION.
+
+    A file of keys that is named with `--keys FILE` may hold it, too.
+    """
+
+
 class MarketplaceBusy(MarketplaceError):
     """The marketplace asks to be left alone for a while; it is asked again after that.
 

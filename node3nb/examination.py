@@ -12,6 +12,7 @@ from node3nb import __version__, config, hardware, inert_text
 from node3nb.agent.settings import MIN_FREE_BYTES
 from node3nb.agent.undelivered import undelivered
 from node3nb.docker_manager import DockerManager
+from node3nb.errors import ConfigError
 from node3nb.executor import choose, not_stopped_at
 from node3nb.jobs import Isolation, JobSpec
 from node3nb.native_executor import NativeExecutor
@@ -58,6 +59,7 @@ def examine(isolation: Isolation | None = None) -> dict[str, Any]:
         "undelivered": {
             url: asdict(waiting) for url, waiting in undelivered(config.outbox_dir()).items()
         },
+        "agent": _agent(config.marketplace_url(None)),
         "executor": choice.executor.name if choice.executor else None,
         "why": choice.why,
         "isolation": executors[1].isolation,
@@ -81,6 +83,7 @@ def told(found: dict[str, Any]) -> str:
         f"state      {found['state_dir']}",
         _told_disk(found),
         *_told_undelivered(found),
+        f"agent      {inert_text.line(found['agent'], 300)}",
         f"executor   {found['executor'] or 'none'} ({found['why']})",
         f"isolation  {found['isolation'] or 'none'}",
         f"memory     enforced by {found['memory_enforced_by'] or 'nothing'}",
@@ -95,6 +98,19 @@ def told(found: dict[str, Any]) -> str:
     if found["isolation"] == Isolation.LIMITS:
         lines.append("Level limits does not keep a job from your files; it is not for strangers.")
     return "\n".join(lines)
+
+
+def _agent(url: str) -> str:
+    """Return in a sentence how a provider becomes an agent of a marketplace."""
+    try:
+        where = config.origin(url)
+        if config.key("agent", url):
+            return f"{where} has given it a key."
+        if config.key("invitation", url):
+            return f"It registers at {where} with your invitation."
+    except ConfigError as error:
+        return str(error)
+    return f"It registers at {where}; where agents are invited, it needs NODE3_INVITATION set."
 
 
 def _told_disk(found: dict[str, Any]) -> str:

@@ -88,7 +88,7 @@ class JobManager:
         url = config.marketplace_url(marketplace_url)
         self._client = client = AgentClient(url, allow_insecure_http=settings.allow_insecure_http)
         self._common = common = Common()
-        self._enrolment = Enrolment(client, api_key, settings.wallet_address, gpu)
+        self._enrolment = Enrolment(client, api_key, settings, gpu)
         self._executors = executors(docker_manager, use_native_execution, settings)
         gpus = max(len(machine.gpus), int(gpu["gpu_memory"] > 0))
         #: What all jobs together may have of this machine; `set` changes it, while they run too.

@@ -11,6 +11,8 @@ from pathlib import Path
 import pytest
 from support.native_jobs import SECRET
 
+from node3nb.config import KEY_VARIABLES
+
 pytest_plugins = [
     "support.engine_fixtures",
     "support.postgresql",
@@ -41,6 +43,6 @@ def node3_home(monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
     """Keep every test away from the owner's own state; a short path, for the sockets in it."""
     with tempfile.TemporaryDirectory(prefix="n3-", ignore_cleanup_errors=True) as home:
         monkeypatch.setenv("NODE3_HOME", home)
-        for name in ("NODE3_API_KEY", "NODE3_CONSUMER_KEY", "NODE3_ADMIN_KEY", "NODE3_MARKETPLACE"):
+        for name in (*KEY_VARIABLES.values(), "NODE3_MARKETPLACE"):
             monkeypatch.delenv(name, raising=False)
         yield Path(home)

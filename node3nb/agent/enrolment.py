@@ -6,14 +6,19 @@ from collections.abc import Mapping
 from typing import Any
 
 from node3nb import config
+from node3nb.agent.settings import Settings
+from node3nb.errors import NotInvited
 from node3nb.marketplace.client import MarketplaceClient
 from node3nb.marketplace.protocol import Registered, Registration
 from node3nb.secret_text import Secret
 
 #: Payout address of a provider that has none and is not known by an id yet.
 UNCLAIMED = "unclaimed"
-
-
+#: What is said of an invitation that is none any more.
+_REFUSED = (
+    "The marketplace refuses the invitation: it is used up, revoked, over, or another's; have its "
+    "host make a new one, and set NODE3_INVITATION or name a file that holds it with --keys FILE."
+)
 #: What a registration says of the machine's GPU.
 _TOLD = ("gpu_model", "gpu_vendor", "gpu_memory", "compute_capability")
 
@@ -26,11 +31,12 @@ class Enrolment:
     """
 
     def __init__(
-        self, client: MarketplaceClient, key: str, wallet_address: str, gpu_info: Mapping[str, Any]
+        self, client: MarketplaceClient, key: str, settings: Settings, gpu_info: Mapping[str, Any]
     ) -> None:
         self._client = client
         self._given = bool(key)
-        self._wallet = wallet_address
+        self._wallet = settings.wallet_address
+        self._invitation = Secret(settings.invitation or config.key("invitation", client.url))
         self._gpu_info = gpu_info
         #: The marketplace's name for this agent; empty before it is known.
         self.agent_id = ""
@@ -56,6 +62,8 @@ class Enrolment:
 
         Raises
         ------
+        NotInvited
+            There is no invitation, or it is refused.
         MarketplaceError
             The marketplace did not take the registration.
         OSError
@@ -83,17 +91,20 @@ class Enrolment:
 
     def _register(self) -> None:
         """Become an agent once the key is on the disk: without it, results could not be sent."""
-        if self._unkept is None:
-            self._unkept = self._client.register(
-                Registration(
-                    wallet_address=self._wallet or UNCLAIMED,
-                    **{name: self._gpu_info[name] for name in _TOLD},
-                )
-            )
-        answer = self._unkept
+        answer = self._unkept = self._unkept or self._registered()
         kept = {"agent": Secret(answer.api_key), "agent_id": answer.agent_id}
         config.keep_keys(self._client.url, kept)
         self._unkept = None
         self._client.use_key(answer.api_key)
         self.agent_id = answer.agent_id
         self._known = self._fresh = True
+
+    def _registered(self) -> Registered:
+        asked = Registration(
+            wallet_address=self._wallet or UNCLAIMED,
+            **{name: self._gpu_info[name] for name in _TOLD},
+        )
+        try:
+            return self._client.register(asked, self._invitation)
+        except NotInvited:
+            raise NotInvited(_REFUSED if self._invitation else None) from None

@@ -53,6 +53,8 @@ class Settings:
     max_jobs: int | None = None
     #: Where rewards go; empty sends the agent's id.
     wallet_address: str = ""
+    #: What it registers with where agents are invited; empty is `NODE3_INVITATION`, or none.
+    invitation: str = field(default="", repr=False)
     #: Seconds between two polls of a marketplace that answers at once.
     poll_s: float = 5.0
     #: Seconds one poll may wait for a job where the marketplace knows long polls.

@@ -104,7 +104,8 @@ def _parser(chosen: str) -> argparse.ArgumentParser:
     parser = Parser(
         prog="node3nb",
         description="Run other people's compute jobs, and send your own.",
-        epilog="Keys come from NODE3_API_KEY, NODE3_CONSUMER_KEY and NODE3_ADMIN_KEY or a file.",
+        epilog="Keys come from a file or from NODE3_API_KEY, NODE3_CONSUMER_KEY, NODE3_ADMIN_KEY "
+        "and NODE3_INVITATION.",
     )
     parser.add_argument("--version", action="version", version=f"node3nb {__version__}")
     commands = parser.add_subparsers(title="commands", metavar="COMMAND", required=True)

@@ -54,6 +54,7 @@ def provide(args: argparse.Namespace) -> int:
             max_concurrent_jobs=args.slots,
             max_jobs=args.once,
             wallet_address=args.wallet,
+            invitation=connection.key(args, "invitation"),
             allow_insecure_http=args.allow_insecure_http,
             allow_weak_isolation=args.allow_weak_isolation,
             allow_host_network=args.allow_host_network,

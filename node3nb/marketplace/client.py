@@ -19,6 +19,8 @@ from node3nb.errors import (
     LeaseLost,
     MarketplaceBadAnswer,
     MarketplaceError,
+    MarketplaceRejected,
+    NotInvited,
 )
 from node3nb.files.archives import ArchiveLimits
 from node3nb.job_checks import check_job_id
@@ -98,9 +100,21 @@ class MarketplaceClient(JobViews):
         for channel in (self._polls, self._claims, self._calls):
             channel.hang_up()
 
-    def register(self, registration: protocol.Registration) -> protocol.Registered:
-        """Become an agent of the marketplace."""
-        return self._post("/api/agents/register", registration, protocol.Registered)
+    def register(self, asked: protocol.Registration, invitation: str = "") -> protocol.Registered:
+        """Become an agent of the marketplace, with an invitation where it asks for one.
+
+        Raises
+        ------
+        NotInvited
+            It asks for another, or for one at all.
+        """
+        return self._post(
+            "/api/agents/register",
+            asked,
+            protocol.Registered,
+            theirs={401: NotInvited, 403: MarketplaceRejected},
+            headers={protocol.API_KEY_HEADER: Secret(invitation)} if invitation else None,
+        )
 
     def heartbeat(self, heartbeat: protocol.Heartbeat | None) -> protocol.HeartbeatAnswer:
         """Say that we live; None says it in the base protocol's way, without a body."""
@@ -133,10 +147,8 @@ class MarketplaceClient(JobViews):
 
         Raises
         ------
-        WrongState
-            The job is over, or gone.
         LeaseLost
-            Somebody else has it.
+            Somebody else has it; `WrongState` where it is over, or gone.
         """
         self._report(f"/api/jobs/{job_id}/complete", completion)
 

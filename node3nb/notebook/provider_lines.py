@@ -55,6 +55,7 @@ class ProviderLines:
         settings = Settings(
             max_concurrent_jobs=args.slots,
             wallet_address=args.wallet,
+            invitation=self._session.key("invitation", url, args.keys),
             allow_insecure_http=args.allow_insecure_http,
             allow_weak_isolation=args.allow_weak_isolation,
             allow_host_network=args.allow_host_network,

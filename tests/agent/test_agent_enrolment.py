@@ -14,6 +14,7 @@ from support.base_marketplace import BaseMarketplace
 
 from node3nb import config
 from node3nb.agent.enrolment import Enrolment
+from node3nb.agent.settings import Settings
 from node3nb.marketplace.client import MarketplaceClient
 
 GPU = {"gpu_model": "none", "gpu_vendor": "none", "gpu_memory": 0, "compute_capability": None}
@@ -36,7 +37,7 @@ def test_a_key_that_can_not_be_kept_is_not_used_and_not_asked_for_twice(
     base: BaseMarketplace,
 ) -> None:
     client = MarketplaceClient(base.url)
-    enrolment = Enrolment(client, "", "0xabc", GPU)
+    enrolment = Enrolment(client, "", Settings(wallet_address="0xabc"), GPU)
     for _ in range(2):
         with nothing_can_be_written(), pytest.raises(OSError, match="too large"):
             enrolment.ensure()

@@ -68,6 +68,7 @@ def test_the_doctor_tells_what_is_there_and_what_is_missing() -> None:
         "state_free_bytes",
         "work_dir",
         "work_free_bytes",
+        "agent",
         "outbox_dir",
         "undelivered",
         "executor",

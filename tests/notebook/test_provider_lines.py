@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+from support.base_marketplace import BaseMarketplace
 from support.kernel_cells import Cells
 from support.native_jobs import wait_until
 
@@ -219,3 +220,15 @@ def test_no_key_is_ever_shown(cells: Cells, start: str, submit: str, keys: list[
     told = " ".join([repr(each) + "".join(cells.shown(each)) for each in shown])
     assert not [key for key in keys if key in told]
     assert "n3_" not in told
+
+
+def test_an_invitation_comes_from_a_file_of_keys(cells: Cells, tmp_path: Path) -> None:
+    keys = tmp_path / "invitation.json"
+    keys.touch(0o600)
+    keys.write_text('{"invitation": "n3_invitation_0_x"}')
+    with BaseMarketplace() as base:
+        cells.run(f"%node3 start --native-only --marketplace {base.url} --keys {keys}")
+        wait_until(lambda: base.calls_to("/available"))
+    (registration,) = base.calls_to("/register")
+    assert registration.headers["x-api-key"] == "n3_invitation_0_x"
+    assert base.calls_to("/available")[0].headers["x-api-key"] != "n3_invitation_0_x"
