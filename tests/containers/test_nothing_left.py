@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fcntl
 import os
 import signal
 import subprocess
@@ -14,11 +15,13 @@ from containers.conftest import POLICY
 from support.engines import PLAIN, EngineProcess
 from support.native_jobs import LIMITS, Bench, printed, wait_until
 
-from node3nb import DockerManager
+from node3nb import DockerManager, config
 from node3nb.errors import SupervisorLost
 from node3nb.executor import SilentReporter
 from node3nb.files import workspace
 from node3nb.jobs import ExitReason, JobSpec
+from node3nb.supervisor.containers import container, ledger
+from node3nb.supervisor.containers.ledger import Ledger
 
 PROGRAM = Path(__file__).parents[1] / "programs" / "container_owner.py"
 
@@ -122,6 +125,42 @@ def test_supervisor_killed(bench: Bench, manager: DockerManager, dockerd: Engine
     assert bench.run("true").ok
     left = {"node3nb.job": job.spec.job_id}
     wait_until(lambda: not dockerd.containers(**left))
+
+
+def test_a_killed_supervisor_leaves_no_lock(manager: DockerManager) -> None:
+    """Also when it had no container by which its successor would know of it."""
+    assert manager.available().available
+    killed = manager._client
+    assert killed is not None
+    left = next(config.container_locks_dir().glob("*.lock"))
+    os.kill(killed.pid, signal.SIGKILL)
+    wait_until(lambda: not killed.alive)
+    assert manager.available().available
+    wait_until(lambda: not left.exists())
+    assert len(list(config.container_locks_dir().glob("*.lock"))) == 1
+
+
+def test_a_lock_is_held_that_was_swept_while_it_was_taken(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "0123456789ab.lock"
+    real, sweeps = fcntl.flock, [path.unlink]
+
+    def swept(lock: int, how: int) -> None:
+        real(lock, how)
+        while sweeps:
+            sweeps.pop()()
+
+    monkeypatch.setattr(ledger.fcntl, "flock", swept)
+    own, other = (
+        Ledger(container.Owner(name, "home"), str(tmp_path))
+        for name in ("0123456789ab", "ba9876543210")
+    )
+    other.sweep(str(tmp_path / "none.sock"))
+    assert path.exists()
+    for each in (own, other):
+        each.close()
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_container_removed_by_somebody(bench: Bench, dockerd: EngineProcess) -> None:

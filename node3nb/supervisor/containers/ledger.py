@@ -47,7 +47,7 @@ class Ledger:
         self._left: set[str] = set()
         self._guard = threading.Lock()
         self._something_left = threading.Event()
-        self._lock = _hold(self._path(owner.provider))
+        self._lock = _hold_for_life(self._path(owner.provider))
         threading.Thread(target=self._remove_later, daemon=True).start()
 
     def name(self, engine: str) -> str:
@@ -104,21 +104,35 @@ class Ledger:
         with contextlib.suppress(EngineGone, EngineRefusal):
             for found, provider in self._labelled(engine, f"{HOME}={self._owner.home}"):
                 self._sweep(engine, found, provider)
+        for name in os.listdir(self._locks):
+            provider, ending = os.path.splitext(name)
+            if ending == ".lock" and self._is_another(provider):
+                self._forget_ended(provider)
+
+    def _is_another(self, provider: str) -> bool:
+        return provider != self._owner.provider and bool(_PROVIDER.fullmatch(provider))
 
     def _sweep(self, engine: str, found: str, provider: str) -> None:
-        if provider == self._owner.provider or not _PROVIDER.fullmatch(provider):
+        if not self._is_another(provider):
             return
-        path = self._path(provider)
         try:
-            lock = _hold(path)
+            lock = _hold(self._path(provider))
         except BlockingIOError:
             return
         try:
             container.remove(EngineAPI(engine), found)
         finally:
             os.close(lock)
+
+    def _forget_ended(self, provider: str) -> None:
+        """Remove the lock of a provider that nobody holds: one without a lock has ended, too."""
+        path = self._path(provider)
         with contextlib.suppress(OSError):
-            os.unlink(path)
+            lock = _hold(path)
+            try:
+                os.unlink(path)
+            finally:
+                os.close(lock)
 
     def _remove_labelled(self, engine: str) -> None:
         with contextlib.suppress(EngineGone, EngineRefusal):
@@ -157,7 +171,17 @@ class Ledger:
         return os.path.join(self._locks, f"{provider}.lock")
 
 
-def _hold(path: str) -> int:
+def _hold_for_life(path: str) -> int:
+    """Return a descriptor that holds a lock of our own; who sweeps may take it for a left one."""
+    while True:
+        lock = _hold(path, fcntl.LOCK_EX)
+        with contextlib.suppress(OSError):
+            if os.path.samestat(os.stat(path), os.fstat(lock)):
+                return lock
+        os.close(lock)
+
+
+def _hold(path: str, how: int = fcntl.LOCK_EX | fcntl.LOCK_NB) -> int:
     """Return a descriptor that holds a file's lock for as long as it is open.
 
     Raises
@@ -167,7 +191,7 @@ def _hold(path: str) -> int:
     """
     lock = os.open(path, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
     try:
-        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        fcntl.flock(lock, how)
     except BaseException:
         os.close(lock)
         raise
