@@ -18,8 +18,9 @@ from node3nb.marketplace.bell import Bell
 from node3nb.marketplace.clearing import Clearing
 from node3nb.marketplace.clock import Clock, iso
 from node3nb.marketplace.database import Database
+from node3nb.marketplace.following import LogReaders
 from node3nb.marketplace.keys import Caller, Role
-from node3nb.marketplace.logs import LogReaders, Logs
+from node3nb.marketplace.logs import Logs
 from node3nb.marketplace.manners.keyring import Keyring
 from node3nb.marketplace.manners.meters import Meters
 from node3nb.marketplace.pages import Counts
@@ -65,8 +66,8 @@ class Marketplace:
         self.room = WaitingRoom()
         store = open_store(settings, self.keys.url_secret)
         self.artifacts = Artifacts(store, self, clock, settings)
-        self.log_readers = LogReaders()
         self.logs = Logs(settings.data_dir / "logs", settings.max_log_bytes)
+        self.log_readers = LogReaders(self, self.logs)
         self.clearing = Clearing(self.artifacts, self.logs, self, clock, settings)
         self._database = Database(settings.database_url)
         self._bell = Bell(self._database, self._look_around)
@@ -98,7 +99,7 @@ class Marketplace:
         """Hold the database open, and look for leases that ran out."""
         with self._database:
             await self.write(key_ring.keep_first_keys, self.keys, self.now())
-            work = self._sweep(), self._tidy(), self._watch_keys()
+            work = self._sweep(), self._tidy(), self._watch_keys(), self.log_readers.look_on()
             chores = [asyncio.create_task(chore) for chore in work]
             try:
                 async with self._bell.hung():

@@ -2,19 +2,16 @@
 
 from __future__ import annotations
 
-import asyncio
 import contextlib
 import os
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from node3nb.marketplace.refusals import Conflict, TooLarge, Unavailable
 
 #: Most bytes of one answer.
 MAX_READ_BYTES = 1 << 20
-#: Seconds between two looks of a reader that waits: another server process may have the news.
-LOOK_S = 1.0
 
 
 class Logs:
@@ -78,6 +75,17 @@ class Logs:
         except FileNotFoundError:
             return b""
 
+    def sizes(self, named: Iterable[tuple[str, int]]) -> list[int]:
+        """Return how many bytes the logs of some attempts hold, each named by job and number."""
+        return [self._size(self._path(*attempt)) for attempt in named]
+
+    @staticmethod
+    def _size(path: Path) -> int:
+        try:
+            return path.stat().st_size
+        except FileNotFoundError:
+            return 0
+
     def by_job(self) -> dict[str, list[Path]]:
         """Return the logs that lie there, for each job."""
         logs: dict[str, list[Path]] = {}
@@ -95,44 +103,3 @@ def _keep_others_out(log: int) -> None:
         import fcntl  # noqa: PLC0415 - POSIX only
 
         fcntl.flock(log, fcntl.LOCK_EX)
-
-
-class LogReaders:
-    """Those who wait for more of a job's log; lives on one event loop."""
-
-    def __init__(self) -> None:
-        self._news: dict[str, asyncio.Event] = {}
-        self._waiting: dict[str, int] = {}
-        #: Whether nobody is to wait any more.
-        self.closed = False
-
-    def tell(self, job_id: str) -> None:
-        """Have all who wait for a job's log look again."""
-        if job_id in self._news:
-            self._news[job_id].set()
-
-    async def wait(self, job_id: str, seconds: float) -> None:
-        """Return once there may be more of a job's log, after `LOOK_S` at the latest."""
-        news = self._news.setdefault(job_id, asyncio.Event())
-        self._waiting[job_id] = self._waiting.get(job_id, 0) + 1
-        try:
-            with contextlib.suppress(TimeoutError):
-                async with asyncio.timeout(min(seconds, LOOK_S)):
-                    await news.wait()
-        finally:
-            self._waiting[job_id] -= 1
-            if news.is_set() or not self._waiting[job_id]:
-                self._forget(job_id, news)
-
-    def close(self) -> None:
-        """Send everybody home."""
-        self.closed = True
-        for news in self._news.values():
-            news.set()
-
-    def _forget(self, job_id: str, news: asyncio.Event) -> None:
-        """Let those who come from now on wait for other news."""
-        if self._news.get(job_id) is news:
-            del self._news[job_id]
-        if not self._waiting[job_id]:
-            del self._waiting[job_id]

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import contextlib
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -10,7 +9,7 @@ from pathlib import Path
 import requests
 from marketplace.market_parts import Market, Person, refusal, said
 
-from node3nb.marketplace.logs import LogReaders, Logs
+from node3nb.marketplace.logs import Logs
 from node3nb.marketplace.refusals import Conflict
 
 #: Bound of every wait, in seconds.
@@ -122,18 +121,3 @@ def test_pieces_of_two_processes_at_once_do_not_mix(tmp_path: Path) -> None:
         list(pool.map(write, (first, second)))
     content = first.read("job", 1, 0)
     assert {content[at : at + 8] for at in range(0, len(content), 8)} <= {b"12345678", b"ABCDEFGH"}
-
-
-def test_readers_leave_nothing_behind() -> None:
-    async def read() -> LogReaders:
-        readers = LogReaders()
-        waits = [asyncio.create_task(readers.wait("job", 60)) for _ in range(3)]
-        waits.append(asyncio.create_task(readers.wait("other", 0.01)))
-        await asyncio.sleep(0)
-        readers.tell("job")
-        await asyncio.gather(*waits)
-        return readers
-
-    readers = asyncio.run(read())
-    assert not readers._news
-    assert not readers._waiting

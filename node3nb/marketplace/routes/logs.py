@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from dataclasses import dataclass
 from typing import Annotated, Literal
 
@@ -10,12 +11,13 @@ from fastapi import APIRouter, Query, Request, Response
 
 from node3nb.marketplace.bodies import within
 from node3nb.marketplace.context import Marketplace
+from node3nb.marketplace.following import Follower, LogState
 from node3nb.marketplace.logs import MAX_READ_BYTES
 from node3nb.marketplace.problems import answers
 from node3nb.marketplace.protocol import JobStatus
+from node3nb.marketplace.refusals import Refusal
 from node3nb.marketplace.routes.access import Agent, JobId, LeaseId, Market, Submitter
 from node3nb.marketplace.store import attempts, views
-from node3nb.marketplace.store.outcomes import FINAL
 from node3nb.marketplace.words import (
     ATTEMPT_HEADER,
     LOG_OVER_HEADER,
@@ -76,48 +78,57 @@ async def read(
     its beginning.
     """
     await market.read(views.require_visible, job_id, submitter)
-    loop = asyncio.get_running_loop()
-    due = loop.time() + (0 if follow is False else wait_s)
-    while not (piece := await _piece(market, job_id, offset, attempt)).news:
-        left_s = due - loop.time()
-        if left_s <= 0 or market.log_readers.closed or await request.is_disconnected():
-            break
-        await market.log_readers.wait(job_id, left_s)
+    place = _Place(offset, attempt)
+    state = None
+    if follow is not False:
+        state = await _followed(market, job_id, request, place, wait_s)
+    if state is None:
+        state = (await market.log_readers.look([job_id]))[job_id]
+    offset = place.offset_in(state)
+    content = await asyncio.to_thread(market.logs.read, job_id, state.attempt, offset)
     headers = {
-        NEXT_OFFSET_HEADER: str(piece.offset + len(piece.content)),
-        ATTEMPT_HEADER: str(piece.attempt),
-        LOG_OVER_HEADER: str(piece.over).lower(),
+        NEXT_OFFSET_HEADER: str(offset + len(content)),
+        ATTEMPT_HEADER: str(state.attempt),
+        LOG_OVER_HEADER: str(state.over and len(content) < MAX_READ_BYTES).lower(),
     }
-    return Response(piece.content, media_type="text/plain; charset=utf-8", headers=headers)
+    return Response(content, media_type="text/plain; charset=utf-8", headers=headers)
 
 
 @dataclass(frozen=True, slots=True)
-class _Piece:
-    """A piece of a job's log at one moment."""
+class _Place:
+    """From where on somebody reads a job's log."""
 
-    #: What is sent.
-    content: bytes
-    #: Where it begins.
+    #: Bytes that have been read.
     offset: int
-    #: The attempt it is of; 0 is before the first.
-    attempt: int
-    #: Whether nothing will follow.
-    over: bool
+    #: The attempt they are of; None when that is not said.
+    attempt: int | None
 
-    @property
-    def news(self) -> bool:
+    def offset_in(self, state: LogState) -> int:
+        """Return where the reader goes on: a later attempt is read from its beginning."""
+        same = self.attempt is None or state.attempt in {0, self.attempt}
+        return self.offset if same else 0
+
+    def passed_by(self, state: LogState) -> bool:
         """Whether there is something to tell."""
-        return self.over or bool(self.content)
+        return state.over or state.bytes > self.offset_in(state)
 
 
-async def _piece(market: Marketplace, job_id: str, offset: int, known: int | None) -> _Piece:
-    attempt = await market.read(attempts.latest, job_id)
-    if attempt is None:
-        # A job that was called off before anybody took it has no log, and will have none.
-        over = await market.read(attempts.require_job, job_id) in FINAL
-        return _Piece(b"", offset, 0, over)
-    if known is not None and known != attempt.acceptance:
-        offset = 0
-    content = await asyncio.to_thread(market.logs.read, job_id, attempt.acceptance, offset)
-    over = attempt.job_status in FINAL and len(content) < MAX_READ_BYTES
-    return _Piece(content, offset, attempt.acceptance, over)
+async def _followed(
+    market: Marketplace, job_id: str, request: Request, place: _Place, wait_s: float
+) -> LogState | None:
+    """Wait until there is something to tell, or nobody waits for it any more."""
+    deadline = asyncio.get_running_loop().time() + wait_s
+    with market.log_readers.follower(job_id) as follower:
+        departure = asyncio.create_task(_depart(follower, request))
+        try:
+            return await follower.told(place.passed_by, deadline)
+        finally:
+            departure.cancel()
+
+
+async def _depart(follower: Follower, request: Request) -> None:
+    """Let the follower go when its connection closes."""
+    with contextlib.suppress(Refusal):  # a body that nobody reads comes too slowly
+        while (await request.receive())["type"] != "http.disconnect":
+            pass
+    follower.leave()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -209,6 +210,13 @@ def require_job(connection: sa.Connection, job_id: str) -> JobStatus:
     if status is None:
         raise Unknown
     return JobStatus(status)
+
+
+def stand(connection: sa.Connection, job_ids: Sequence[str]) -> dict[str, tuple[int, JobStatus]]:
+    """Return for each of some jobs how often it has been accepted, and its status."""
+    query = sa.select(jobs.c.job_id, jobs.c.acceptances, jobs.c.status)
+    rows = connection.execute(query.where(jobs.c.job_id.in_(job_ids)))
+    return {row.job_id: (row.acceptances, JobStatus(row.status)) for row in rows}
 
 
 def advance(connection: sa.Connection, attempt: Attempt, status: JobStatus) -> None:
