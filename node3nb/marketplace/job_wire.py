@@ -13,9 +13,9 @@ from node3nb.marketplace.words import (
     REQUIRE_CONTAINER,
     Asked,
     Bytes,
-    Few,
     FewFields,
     Heard,
+    PlainTexts,
     Text,
     Texts,
     first_complaint,
@@ -74,7 +74,7 @@ class JobSubmission(Asked):
     command: Annotated[list[str], FailFast()]
     job_type: str = "computation"
     docker_image: str = ""
-    environment: Annotated[dict[str, str], Few] = Field(default_factory=dict)
+    environment: PlainTexts = Field(default_factory=dict)
     gpu_memory_required: Bytes = 0
     estimated_duration: Annotated[float, Field(ge=0, le=1e9)] = 0.0
     reward: Annotated[float, Field(ge=0, le=1e9)] = 0.0
@@ -85,7 +85,7 @@ class JobSubmission(Asked):
     requirements: StrictJobNeeds = Field(default_factory=StrictJobNeeds)
     priority: Annotated[int, Field(ge=-1000, le=1000)] = 0
     max_attempts: Annotated[int, Field(ge=1, le=100)] = 3
-    files: Annotated[dict[str, str], Few] = Field(default_factory=dict)
+    files: PlainTexts = Field(default_factory=dict)
     #: Whether the submitter PUTs the input later; the job is offered only after that.
     awaits_input: bool = False
     #: Name the input has where it is fetched; its ending says whether it is unpacked.

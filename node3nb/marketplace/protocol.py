@@ -36,6 +36,7 @@ from node3nb.marketplace.words import (
     JobStatus,
     LeaseId,
     Measures,
+    PlainTexts,
     Reported,
     Seconds,
     Time,
@@ -102,7 +103,7 @@ class Heartbeat(Asked):
     """`POST /api/agents/heartbeat`, in our longer form."""
 
     #: Lease id by job id, for every job the agent holds.
-    jobs: Annotated[dict[str, str], Few] = Field(default_factory=dict)
+    jobs: PlainTexts = Field(default_factory=dict)
     #: The provider's state, for people to read.
     state: Annotated[str, Field(max_length=64)] = ""
 

@@ -14,6 +14,7 @@ from node3nb.marketplace.protocol import (
     Failure,
     Heard,
 )
+from node3nb.marketplace.words import PlainText
 
 #: Most jobs that a turn completes, fails or accepts, of each kind.
 MOST_OF_A_KIND = 32
@@ -34,7 +35,7 @@ class Turn(Asked):
     )
     #: Jobs to accept, each with the `Idempotency-Key` of its acceptance.
     accepted: Annotated[
-        dict[_JobId, Annotated[str, Field(min_length=1, max_length=256)]],
+        dict[_JobId, Annotated[PlainText, Field(min_length=1, max_length=256)]],
         Field(max_length=MOST_OF_A_KIND),
     ] = Field(default_factory=dict)
     #: Where the accepted ones are paid.

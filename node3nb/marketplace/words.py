@@ -90,6 +90,13 @@ class FewFields(BaseModel):
         return value
 
 
+def without_nul(text: str) -> str:
+    """Refuse a character that not every database can keep."""
+    if "\0" in text:
+        raise ValueError("remove the NUL character")
+    return text
+
+
 class Asked(FewFields):
     """Something our own server is asked; unknown fields and wrong types are refused."""
 
@@ -98,10 +105,7 @@ class Asked(FewFields):
     @field_validator("*")
     @classmethod
     def _refuse_nul(cls, value: Any) -> Any:
-        """Refuse a character that not every database can keep."""
-        if isinstance(value, str) and "\0" in value:
-            raise ValueError("remove the NUL character")
-        return value
+        return without_nul(value) if isinstance(value, str) else value
 
 
 def _empty_for_none(value: Any) -> Any:
@@ -126,6 +130,10 @@ def _few(value: Any) -> Any:
 
 #: Bounds how many entries a mapping or a list may have, before any of them is looked at.
 Few = BeforeValidator(_few)
+#: A text within a mapping; `Asked` looks at those that are fields.
+PlainText = Annotated[str, AfterValidator(without_nul)]
+#: A mapping of few texts that every database can keep.
+PlainTexts = Annotated[dict[PlainText, PlainText], Few]
 #: A size, in bytes.
 Bytes = Annotated[int, Field(ge=0, le=1 << 50)]
 #: A duration, in seconds.

@@ -46,6 +46,7 @@ BAD_JOBS = [
     ({"command": ["x"], "requirements": {"isolation": "magic"}}, "requirements.isolation"),
     ({"command": ["x"], "requirements": {"odd": 1}}, "requirements.odd"),
     ({"command": ["x"], "files": {"../up": "x"}}, "files"),
+    ({"command": ["x"], "files": {"a": "x\0"}}, "files.a"),
     ({"command": ["x"], "max_attempts": 0}, "max_attempts"),
     ({"command": ["x"], "priority": 1 << 40}, "priority"),
     ({"command": ["x"], "input_sha256": "abc"}, "input_sha256"),
@@ -92,6 +93,13 @@ def test_a_huge_body_is_413(market: Market, size: int) -> None:
     assert refusal(market.consumer.post("/api/jobs", {"command": ["x" * size]}))[0] == 413
     chunks = iter([b'{"command": ["', b"x" * size, b'"]}'])
     assert refusal(market.consumer.call("POST", "/api/jobs", data=chunks))[0] == 413
+
+
+@pytest.mark.parametrize("jobs", [{"x\0": "y"}, {"x": "y\0"}])
+def test_a_name_that_no_database_keeps_is_refused(market: Market, jobs: dict[str, str]) -> None:
+    code, detail = refusal(market.agent().post("/api/agents/heartbeat", {"jobs": jobs}))
+    assert code == 422
+    assert detail.startswith("jobs"), detail
 
 
 def test_a_field_name_that_no_answer_could_carry(market: Market) -> None:
