@@ -29,7 +29,7 @@ from node3nb.marketplace.refusals import Refusal, Unavailable
 from node3nb.marketplace.resources import Resources
 from node3nb.marketplace.settings import Settings
 from node3nb.marketplace.store import callers, key_ring, leases, queue, views
-from node3nb.marketplace.store.queue import Freed, Queued
+from node3nb.marketplace.store.queue import Freed, Waiting
 from node3nb.marketplace.waiting import WaitingRoom
 
 P = ParamSpec("P")
@@ -150,7 +150,7 @@ class Marketplace:
             if job is not None and not self.room.announce(job):
                 self._bell.ring()
 
-    async def queued(self, has: Resources, limit: int) -> list[Queued]:
+    async def queued(self, has: Resources, limit: int) -> list[Waiting]:
         """Return the first jobs an agent can run, after what silent agents held is queued again."""
         now = self.now()
         jobs, any_expired = await self.read(_look, has, limit, now)
@@ -198,5 +198,5 @@ class Marketplace:
 
 def _look(
     connection: sa.Connection, has: Resources, limit: int, now: float
-) -> tuple[list[Queued], bool]:
+) -> tuple[list[Waiting], bool]:
     return queue.available(connection, has, limit), leases.any_expired(connection, now)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import itertools
 from dataclasses import dataclass
 from typing import Any
 
@@ -12,13 +13,16 @@ from node3nb.marketplace.context import Marketplace
 from node3nb.marketplace.keys import url_token
 from node3nb.marketplace.protocol import AvailableQuery
 from node3nb.marketplace.resources import Resources, offered_by
-from node3nb.marketplace.store.queue import Freed, Queued
+from node3nb.marketplace.store import queue
+from node3nb.marketplace.store.queue import Freed, Queued, Waiting
 from node3nb.marketplace.waiting import Waiter
 
 #: Most jobs in one answer.
 MOST = 20
 #: Jobs looked at beyond those, for what other polls are offered in the same moment.
 MARGIN = 8
+#: Characters of all jobs in one answer together: agents read no more than 8 MiB.
+OFFERED_SIZE = 4 << 20
 #: Fields of a submission that only the marketplace reads.
 _OURS = ("awaits_input", "input_name")
 
@@ -71,10 +75,19 @@ async def _found(market: Marketplace, search: _Search) -> list[Queued]:
     queued = await market.queued(search.has, search.most + len(room.held_back) + MARGIN)
     fresh = [job for job in queued if job.job_id not in room.held_back]
     late = [] if search.patient else [job for job in queued if job.job_id in room.held_back]
-    found = (fresh + late)[: search.most]
-    for job in found[: search.takes]:
+    chosen = _of_one_answer((fresh + late)[: search.most])
+    if not chosen:
+        return []
+    for job in chosen[: search.takes]:
         room.hold_back(Freed(job.job_id, job.needs))
-    return found
+    return await market.read(queue.offered, [job.job_id for job in chosen])
+
+
+def _of_one_answer(jobs: list[Waiting]) -> list[Waiting]:
+    """Return as many as an agent reads in one answer, at least the first: a job may be large."""
+    totals = itertools.accumulate(job.size for job in jobs)
+    fit = sum(total <= OFFERED_SIZE for total in totals)
+    return jobs[: max(1, fit)]
 
 
 async def _awaited(

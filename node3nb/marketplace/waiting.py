@@ -15,6 +15,8 @@ from node3nb.marketplace.store.queue import Freed
 
 #: How long an offered job is held back from other waiting agents, in seconds.
 OFFER_S = 1.0
+#: Most jobs that are held back at once: each poll looks at so many more of the queue.
+MOST_HELD_BACK = 1000
 
 
 class Waiter:
@@ -103,8 +105,11 @@ class WaitingRoom:
         return False
 
     def hold_back(self, job: Freed) -> None:
-        """Keep an offered job from others for a moment, then announce it again."""
-        if job.job_id not in self._held_back:
+        """Keep an offered job from others for a moment, then announce it again.
+
+        Where too many are held back, whoever polls without taking any, this one is not.
+        """
+        if job.job_id not in self._held_back and len(self._held_back) < MOST_HELD_BACK:
             loop = asyncio.get_running_loop()
             timer = loop.call_later(OFFER_S, self._announce_again, job)
             self._held_back[job.job_id] = timer

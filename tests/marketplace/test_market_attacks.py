@@ -2,12 +2,19 @@
 
 from __future__ import annotations
 
+import asyncio
 import socket
 import time
 from urllib.parse import urlsplit
 
 import pytest
 from marketplace.market_parts import BASE_QUERY, MACHINE, Market, refusal, said
+
+from node3nb.marketplace.client import MarketplaceClient
+from node3nb.marketplace.protocol import AvailableQuery
+from node3nb.marketplace.resources import of_shape
+from node3nb.marketplace.store.queue import Freed
+from node3nb.marketplace.waiting import MOST_HELD_BACK, WaitingRoom
 
 #: How long the marketplace may be busy with one bad call, in seconds.
 BUSY_S = 2.0
@@ -70,3 +77,23 @@ def test_a_list_of_large_jobs_is_read_without_them(market: Market) -> None:
         market.consumer.submit(job_type="odd", files={"a": "x" * 1_000_000})
     listed = said(market.consumer.get("/api/jobs", params={"limit": 3}))["jobs"]
     assert [job["job_type"] for job in listed] == ["odd"] * 3
+
+
+def test_large_jobs_keep_no_agent_from_reading_what_is_offered(market: Market) -> None:
+    for _ in range(12):
+        market.consumer.submit(files={"a": "x" * 1_000_000}, priority=1000)
+    client = MarketplaceClient(market.url, market.agent().key or "")
+    offered = client.available(AvailableQuery(free_slots=20))
+    assert 1 <= len(offered) < 12
+
+
+def test_polls_that_take_nothing_hold_back_so_many_jobs_and_no_more() -> None:
+    async def crowd() -> int:
+        room, nothing = WaitingRoom(), of_shape("0,0,1.0,0,0,0")
+        for number in range(3 * MOST_HELD_BACK):
+            room.hold_back(Freed(f"job-{number}", nothing))
+        held_back = len(room.held_back)
+        room.close()
+        return held_back
+
+    assert asyncio.run(crowd()) == MOST_HELD_BACK

@@ -28,6 +28,7 @@ _SUBMITTED_BEFORE = sa.select(jobs.c.job_id, jobs.c.status, jobs.c.spec).where(
 )
 _INPUT = sa.and_(artifacts.c.job_id == jobs.c.job_id, artifacts.c.kind == "input")
 _NAMED = sa.select(jobs.c.job_id, jobs.c.shape)
+_SIZED = _NAMED.add_columns(sa.func.length(sa.cast(jobs.c.spec, sa.Text)).label("size"))
 _OFFERED = sa.select(
     *(jobs.c.job_id, jobs.c.shape, jobs.c.spec, jobs.c.acceptances),
     artifacts.c.sha256.label("input_sha256"),
@@ -42,6 +43,14 @@ class Freed:
     job_id: str
     #: What it needs.
     needs: Resources
+
+
+@dataclass(frozen=True, slots=True)
+class Waiting(Freed):
+    """A job that waits in the queue."""
+
+    #: Characters of its submission as JSON.
+    size: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,25 +136,36 @@ def _submitted_before(
     return Outcome(status=row.status, job_id=row.job_id)
 
 
-def available(connection: sa.Connection, has: Resources, limit: int) -> list[Queued]:
+def available(connection: sa.Connection, has: Resources, limit: int) -> list[Waiting]:
     """Return the first jobs of the queue that an agent can run."""
-    numbers = lines.first(connection, [has], limit)
-    rows = connection.execute(
-        _OFFERED.where(jobs.c.number.in_(numbers)).order_by(jobs.c.precedence, jobs.c.number)
-    )
-    return [
-        Queued(row.job_id, of_shape(row.shape), row.spec, row.acceptances, row.input_sha256)
+    rows = _first(connection, _SIZED, [has], limit)
+    return [Waiting(row.job_id, of_shape(row.shape), row.size) for row in rows]
+
+
+def offered(connection: sa.Connection, job_ids: Sequence[str]) -> list[Queued]:
+    """Return all that an agent is told of jobs, in this order."""
+    rows = connection.execute(_OFFERED.where(jobs.c.job_id.in_(job_ids)))
+    found = {
+        row.job_id: Queued(
+            row.job_id, of_shape(row.shape), row.spec, row.acceptances, row.input_sha256
+        )
         for row in rows
-    ]
+    }
+    return [found[job_id] for job_id in job_ids]
 
 
 def waiting_for(connection: sa.Connection, offers: Sequence[Resources], limit: int) -> list[Freed]:
     """Return the first jobs of the queue that any of some agents can run."""
-    numbers = lines.first(connection, offers, limit)
-    rows = connection.execute(
-        _NAMED.where(jobs.c.number.in_(numbers)).order_by(jobs.c.precedence, jobs.c.number)
-    )
+    rows = _first(connection, _NAMED, offers, limit)
     return [Freed(row.job_id, of_shape(row.shape)) for row in rows]
+
+
+def _first(
+    connection: sa.Connection, query: sa.Select[Any], offers: Sequence[Resources], limit: int
+) -> Sequence[sa.Row[Any]]:
+    numbers = lines.first(connection, offers, limit)
+    ordered = query.order_by(jobs.c.precedence, jobs.c.number)
+    return connection.execute(ordered.where(jobs.c.number.in_(numbers))).all()
 
 
 def make_available(connection: sa.Connection, job_id: str) -> Freed | None:
