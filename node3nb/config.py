@@ -202,6 +202,23 @@ def keep_keys(url: str, keys: Mapping[str, str]) -> None:
     _write_private(path, kept)
 
 
+def check_key_file(path: Path) -> Mapping[str, object]:
+    """Return what a file of keys holds, by kind; it can be written anew.
+
+    Raises
+    ------
+    ConfigError
+        It can't be read or written, or others may read it.
+    """
+    held = _read_private(path)
+    try:
+        with tempfile.NamedTemporaryFile(prefix=path.name, dir=path.parent):
+            return held
+    except OSError as error:
+        told = f"The file {path} can't be written ({error.strerror}); name another."
+        raise ConfigError(told) from None
+
+
 def put_key(path: Path, kind: str, key: str) -> None:
     """Put a key into a file of keys, as a marketplace writes it; what else it holds stays.
 

@@ -77,7 +77,11 @@ class MarketplaceUnreachable(MarketplaceError):
 
 
 class MarketplaceUnauthorized(MarketplaceError):
-    """The marketplace does not accept the API key; set NODE3_API_KEY to a valid one."""
+    """The marketplace does not accept the API key for this; name a valid one by --keys FILE.
+
+    In the environment NODE3_API_KEY is a provider's, NODE3_CONSUMER_KEY a submitter's, and
+    NODE3_ADMIN_KEY an administrator's.
+    """
 
 
 class NotInvited(MarketplaceError):

@@ -17,23 +17,23 @@ from node3nb.cli.connection import add_marketplace, key
 from node3nb.cli.options import add_json, print_json
 from node3nb.errors import ConfigError
 from node3nb.marketplace.admin_client import AdminClient
-from node3nb.marketplace.keys import Role
+from node3nb.marketplace.keys import Role, name_of
 from node3nb.marketplace.pages import KeyAsked, KeyView, NewKey
 from node3nb.marketplace.protocol import first_complaint
 from node3nb.sizes import parse_seconds
 
 #: Kinds of keys that are made; agents get theirs by registering.
-MADE = (Role.CONSUMER, Role.ADMIN, Role.INVITATION, Role.MONITOR)
+MADE = tuple(map(str, (Role.CONSUMER, Role.ADMIN, Role.INVITATION, Role.MONITOR)))
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
     """Add the commands about keys."""
     below = parser.add_subparsers(title="commands", metavar="COMMAND", required=True)
     listing = _command(below, "list", "list the keys there are; none can be had from it")
-    listing.add_argument("--role", type=Role, choices=list(Role), help="only those of a kind")
+    listing.add_argument("--role", choices=[*map(str, Role)], help="only those of a kind")
     listing.set_defaults(do=list_keys)
     making = _command(below, "create", "make a key")
-    making.add_argument("--role", type=Role, choices=MADE, default=Role.CONSUMER, help="its kind")
+    making.add_argument("--role", choices=MADE, default=MADE[0], help="its kind; consumer")
     making.add_argument("--label", default="", help="whose it is, for people")
     making.add_argument("--owner", metavar="CONSUMER", help="another key for one there is")
     making.add_argument("--uses", type=int, metavar="N", help="agents that an invitation is for")
@@ -69,18 +69,28 @@ def list_keys(args: argparse.Namespace) -> int:
 
 def create(args: argparse.Namespace) -> int:
     """Make a key and show it, or put it into a file."""
-    told = {"role": args.role, "label": args.label, "owner": args.owner, "uses": args.uses}
+    told = {"role": Role(args.role), "label": args.label, "owner": args.owner, "uses": args.uses}
     lives_s = None if args.lives is None else parse_seconds(args.lives)
     try:
         asked = KeyAsked(**told, lives_s=lives_s)
     except ValidationError as error:
         raise ConfigError(first_complaint(error)) from None
-    return _hand_over(args, _client(args).make_key(asked))
+    client = _client(args)
+    held = name_of(_kept(args, args.role))
+    if held:
+        raise ConfigError(
+            f"into: {args.into} has a key of this kind already, {held}; name another file, or put "
+            f"a new key in its place: node3nb marketplace keys rotate {held} --into {args.into}"
+        )
+    return _hand_over(args, client.make_key(asked))
 
 
 def rotate(args: argparse.Namespace) -> int:
     """Put a new key in the place of another."""
-    return _hand_over(args, _client(args).rotate_key(args.key_id))
+    client = _client(args)
+    if args.into is not None:
+        config.check_key_file(args.into)
+    return _hand_over(args, client.rotate_key(args.key_id))
 
 
 def revoke(args: argparse.Namespace) -> int:
@@ -96,32 +106,62 @@ def revoke(args: argparse.Namespace) -> int:
 def _client(args: argparse.Namespace) -> AdminClient:
     admin = key(args, "admin")
     if not admin:
+        lacking = "" if args.keys is None else f" and {args.keys} has none"
         raise ConfigError(
-            "An administrator's key is needed; set NODE3_ADMIN_KEY, or name a file with --keys "
-            "FILE: a marketplace has written keys.json into its directory."
+            f"An administrator's key is needed{lacking}; name the file keys.json in the "
+            "marketplace's directory with --keys FILE, or set NODE3_ADMIN_KEY."
         )
     url = config.marketplace_url(args.marketplace)
     return AdminClient(url, admin, allow_insecure_http=args.allow_insecure_http)
 
 
+def _kept(args: argparse.Namespace, kind: str) -> str:
+    """Return the key of a kind in the file that is to have another; empty for none."""
+    return "" if args.into is None else str(config.check_key_file(args.into).get(kind, ""))
+
+
 def _hand_over(args: argparse.Namespace, made: NewKey) -> int:
     """Show a key, or have it in a file and show the rest of it."""
-    if args.into is not None:
-        config.put_key(args.into, made.role, made.api_key)
-    told = made.model_dump(mode="json", exclude={"api_key"} if args.into is not None else set())
+    why_shown = _put(args, made)
+    told = made.model_dump(mode="json", exclude=set() if why_shown else {"api_key"})
     if args.json:
         print_json(told)
-    elif args.into is not None:
-        sys.stdout.write(f"The key {made.key_id} is in {args.into}.\n")
-    else:
+    elif why_shown:
         sys.stdout.write(f"{made.api_key}\n")
-        sys.stderr.write(f"This is the key {made.key_id}; it is not shown again.\n")
+    else:
+        sys.stdout.write(f"The key {made.key_id} is in {args.into}.\n")
+    if why_shown:
+        sys.stderr.write(f"This is the key {made.key_id}; {why_shown}.\n")
     return 0
 
 
+def _put(args: argparse.Namespace, made: NewKey) -> str:
+    """Put a key into the file that is to have it; return why it has to be shown, if it has.
+
+    A key that has been made is in no other place, and the one it replaces is revoked already:
+    whatever happens to the file, it must not be lost.
+    """
+    if args.into is None:
+        return "it is not shown again"
+    try:
+        held = name_of(_kept(args, made.role))
+        if held not in ("", vars(args).get("key_id")):
+            return f"it is not put in the place of another, {held}, in {args.into}"
+        config.put_key(args.into, made.role, made.api_key)
+    except (ConfigError, OSError):
+        return f"it can't be written to {args.into}, so keep it elsewhere"
+    return ""
+
+
 def _lines(found: Iterable[KeyView]) -> Iterable[str]:
+    yield _line("NAME", "KIND", "OWNER", "STATE", "LABEL")
     for each in found:
-        ended = "revoked" if each.revoked_at else f"until {each.expires_at or 'revoked'}"
+        ends = f"until {each.expires_at[:16].replace('T', ' ')} UTC" if each.expires_at else "valid"
         uses = "" if each.uses_left is None else f", {each.uses_left} left"
-        said = f"{each.key_id}  {each.role:10}  {each.owner}  {ended}{uses}  {each.label}"
-        yield inert_text.line(said) + "\n"
+        state = "revoked" if each.revoked_at else ends + uses
+        yield _line(each.key_id, each.role, each.owner, state, each.label)
+
+
+def _line(name: str, kind: str, owner: str, state: str, label: str) -> str:
+    said = f"{name:16}  {kind:10}  {owner:16}  {state:34}  {label}"
+    return inert_text.line(said).rstrip() + "\n"

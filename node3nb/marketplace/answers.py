@@ -136,7 +136,7 @@ def _told(code: int, said: str) -> str | None:
         return None
     if code in _REFUSALS:
         return said or None
-    return f"The marketplace answered {code}{': ' + said if said else ''}."
+    return f"The marketplace answered {code}{': ' + said.rstrip('.') if said else ''}."
 
 
 def _detail(answer: requests.Response) -> tuple[bool, str]:

@@ -22,14 +22,17 @@ LEVELS = ("debug", "info", "warning", "error")
 def add_to(parser: argparse.ArgumentParser) -> None:
     """Add how a marketplace is run."""
     plain = Hosting()
-    parser.add_argument("--host", default=plain.host, help="address to listen on")
-    parser.add_argument("--port", type=_port, default=plain.port, help="port; 0 is any")
+    parser.add_argument("--host", default=plain.host, help="address to listen on; %(default)s")
+    parser.add_argument(
+        "--port", type=_port, default=plain.port, help="port, 0 is any; %(default)s"
+    )
     parser.add_argument(
         "--data",
         type=Path,
         default=Path("node3nb-marketplace"),
         metavar="DIR",
-        help="where it keeps everything, keys.json for those who submit to it among it",
+        help="where it keeps everything, keys.json for those who submit to it among it; "
+        "%(default)s",
     )
     parser.add_argument(
         "--db",
@@ -38,18 +41,29 @@ def add_to(parser: argparse.ArgumentParser) -> None:
         "it, PGPASSWORD or ~/.pgpass will do",
     )
     parser.add_argument(
-        "--workers", type=_workers, default=1, metavar="N", help="processes; above 1: PostgreSQL"
+        "--workers",
+        type=_workers,
+        default=1,
+        metavar="N",
+        help="processes, above 1 on PostgreSQL; 1",
     )
     _add_keeping(parser)
     _add_bounds(parser)
     parser.add_argument(
-        "--grace", type=_seconds, default=plain.grace_s, metavar="S", help="seconds to end in"
+        "--grace", type=_seconds, default=plain.grace_s, metavar="S", help="seconds to end in; 10"
     )
     parser.add_argument(
-        "--trust-proxy", default="", metavar="ADDRESS", help="reverse proxy that says who calls"
+        "--trust-proxy",
+        default="",
+        metavar="ADDRESS",
+        help="reverse proxy that says who calls; none",
     )
-    parser.add_argument("--log", type=LogFormat, choices=list(LogFormat), default=plain.log)
-    parser.add_argument("--log-level", choices=LEVELS, default=plain.log_level)
+    parser.add_argument(
+        "--log", choices=[*map(str, LogFormat)], default=str(plain.log), help="how it looks; text"
+    )
+    parser.add_argument(
+        "--log-level", choices=LEVELS, default=plain.log_level, help="calls are info; warning"
+    )
 
 
 def _add_keeping(parser: argparse.ArgumentParser) -> None:
@@ -87,10 +101,9 @@ def _add_keeping(parser: argparse.ArgumentParser) -> None:
 def _add_bounds(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--registration",
-        type=Registration,
-        choices=list(Registration),
-        default=Registration.OPEN,
-        help="who may become an agent",
+        choices=[*map(str, Registration)],
+        default=str(_USUAL.registration),
+        help="who may become an agent: everybody, who has an invitation, or nobody; open",
     )
     for name, least, meaning in (
         ("agents-per-address", _count, "agents that one address may register a day"),
@@ -99,7 +112,9 @@ def _add_bounds(parser: argparse.ArgumentParser) -> None:
         ("calls-at-once", _count, "calls of one key that may be in progress"),
     ):
         usual = getattr(_USUAL, name.replace("-", "_"))
-        parser.add_argument(f"--{name}", type=least, default=usual, metavar="N", help=meaning)
+        parser.add_argument(
+            f"--{name}", type=least, default=usual, metavar="N", help=f"{meaning}; {usual:g}"
+        )
 
 
 def settings_of(args: argparse.Namespace) -> Settings:
@@ -112,7 +127,7 @@ def settings_of(args: argparse.Namespace) -> Settings:
         keep_inputs_days=args.keep_inputs,
         keep_outputs_days=args.keep_outputs,
         keep_jobs_days=args.keep_jobs,
-        registration=args.registration,
+        registration=Registration(args.registration),
         agents_per_address=args.agents_per_address,
         calls_per_s=args.calls_per_s,
         keyless_calls_per_s=args.keyless_calls_per_s,
@@ -123,7 +138,7 @@ def settings_of(args: argparse.Namespace) -> Settings:
             grace_s=args.grace,
             trusted_proxies=args.trust_proxy,
             workers=args.workers,
-            log=args.log,
+            log=LogFormat(args.log),
             log_level=args.log_level,
         ),
     )
@@ -173,7 +188,10 @@ def _seconds(text: str) -> float:
 
 
 def _positive(text: str) -> float:
-    number = float(text)
+    try:
+        number = float(text)
+    except ValueError:
+        raise argparse.ArgumentTypeError(f"{text} is no number; give one above 0") from None
     if not 0 < number <= 1e9:
         raise argparse.ArgumentTypeError(f"{text} is not above 0")
     return number

@@ -5,14 +5,16 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+import pytest
 import sqlalchemy as sa
 from alembic import command
 from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
 from marketplace.market_parts import BOTH
 
+from node3nb.errors import ConfigError
 from node3nb.marketplace import migration
-from node3nb.marketplace.database import Database
+from node3nb.marketplace.database import Database, prepare
 from node3nb.marketplace.resources import Resources
 from node3nb.marketplace.schema import metadata
 from node3nb.marketplace.store import ledger, queue, removal
@@ -46,6 +48,21 @@ def test_a_database_of_this_version_is_left_alone(database_url: str) -> None:
         with Database(database_url) as database:
             rows = database.read(lambda c: c.execute(sa.text("SELECT 1")).all())
             assert len(rows.result()) == 1
+
+
+def test_a_database_of_a_newer_version_is_left_alone_and_told_in_a_sentence(
+    database_url: str,
+) -> None:
+    with Database(database_url):
+        pass
+    engine = sa.create_engine(database_url)
+    with engine.begin() as connection:
+        connection.execute(sa.text("UPDATE alembic_version SET version_num = 'later'"))
+    with pytest.raises(ConfigError, match="a newer version of node3nb has used this database"):
+        prepare(database_url)
+    with engine.connect() as connection:
+        assert connection.scalar(sa.text("SELECT version_num FROM alembic_version")) == "later"
+    engine.dispose()
 
 
 def test_sqlite_is_run_as_promised(tmp_path: Path) -> None:
