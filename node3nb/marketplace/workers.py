@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import contextlib
+import logging
 import signal
 import socket
 import subprocess
 import sys
 import threading
+import time
 from collections.abc import Callable, Iterator
 from typing import IO, cast
 
@@ -15,12 +17,19 @@ from pydantic import TypeAdapter
 
 from node3nb.marketplace.settings import Settings
 
-#: Shortest time between two starts in one place, in seconds.
-PAUSE_S = 1.0
+#: How often they are looked at, in seconds.
+LOOK_S = 1.0
+#: How long a worker has to live so that its end is no reason to wait with the next, in seconds.
+STEADY_S = 60.0
+#: Waits before a worker takes the place of one that did not live so long: each twice the one
+#: before, from the first to the last, in seconds.
+FIRST_WAIT_S, LONGEST_WAIT_S = 1.0, 30.0
 #: Seconds a worker gets to end.
 STOP_S = 20.0
 
 _SETTINGS = TypeAdapter(Settings)
+
+_log = logging.getLogger(__name__)
 
 
 class Worker:
@@ -56,6 +65,11 @@ class Worker:
         """Whether it runs."""
         return self._process.poll() is None
 
+    @property
+    def exit_code(self) -> int | None:
+        """How it ended; below 0 is the signal that ended it."""
+        return self._process.poll()
+
     def stop(self) -> None:
         """Ask it to end."""
         self._process.terminate()
@@ -68,6 +82,51 @@ class Worker:
         self._process.wait()
         self._tells.close()
         self._says.close()
+
+
+class Post:
+    """A place for one worker; the next one comes the later, the more have died at once.
+
+    Parameters
+    ----------
+    start
+        Starts a worker.
+    clock
+        Tells the seconds that pass.
+    """
+
+    def __init__(
+        self, start: Callable[[], Worker], clock: Callable[[], float] = time.monotonic
+    ) -> None:
+        self._start = start
+        self._clock = clock
+        self._wait_s = 0.0
+        #: When the next worker may start; None while one lives.
+        self._again_at: float | None = None
+        self._started_at = clock()
+        #: Who is there, or was there last.
+        self.worker = start()
+
+    def fill(self) -> None:
+        """Start a worker if there is none and it is time for one."""
+        if self._again_at is None and not self.worker.alive:
+            self._bury()
+        if self._again_at is not None and self._clock() >= self._again_at:
+            self._again_at, self._started_at = None, self._clock()
+            self.worker = self._start()
+
+    def _bury(self) -> None:
+        now = self._clock()
+        steady = now - self._started_at >= STEADY_S
+        longer_s = max(FIRST_WAIT_S, min(2 * self._wait_s, LONGEST_WAIT_S))
+        self._wait_s = 0.0 if steady else longer_s
+        self._again_at = now + self._wait_s
+        _log.warning(
+            "A server process has ended with exit code %s; another one starts in %g s.",
+            self.worker.exit_code,
+            self._wait_s,
+        )
+        self.worker.close()
 
 
 def told() -> Settings:
@@ -93,25 +152,19 @@ def run(
         Is called once all serve.
     """
     with _ends() as ended:
-        workers = [Worker(listener, settings) for _ in range(count)]
+        posts = [Post(lambda: Worker(listener, settings)) for _ in range(count)]
         try:
-            for worker in workers:
-                worker.await_ready()
+            for post in posts:
+                post.worker.await_ready()
             announce()
-            while not ended.wait(PAUSE_S):
-                _replace_dead(workers, listener, settings)
+            while not ended.wait(LOOK_S):
+                for post in posts:
+                    post.fill()
         finally:
-            for worker in workers:
-                worker.stop()
-            for worker in workers:
-                worker.close()
-
-
-def _replace_dead(workers: list[Worker], listener: socket.socket, settings: Settings) -> None:
-    for place, worker in enumerate(workers):
-        if not worker.alive:
-            worker.close()
-            workers[place] = Worker(listener, settings)
+            for post in posts:
+                post.worker.stop()
+            for post in posts:
+                post.worker.close()
 
 
 @contextlib.contextmanager

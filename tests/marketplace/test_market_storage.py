@@ -209,7 +209,17 @@ def test_files_go_some_days_after_their_job_has_ended(settings: Settings, clock:
         assert market.do(charged) == market.do(counted)
 
 
-def test_logs_go_with_the_outputs_of_their_job(settings: Settings, clock: SetClock) -> None:
+def test_logs_go_with_the_outputs_of_their_job(
+    settings: Settings, clock: SetClock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    unlink = Path.unlink
+
+    def unlink_elsewhere(path: Path, *, missing_ok: bool = False) -> None:
+        with pytest.raises(RuntimeError):  # no calls wait on this thread
+            asyncio.get_running_loop()
+        unlink(path, missing_ok=missing_ok)
+
+    monkeypatch.setattr(Path, "unlink", unlink_elsewhere)
     settings = replace(settings, keep_outputs_days=3)
     with open_market(settings, clock) as market:
         agent = market.agent()
