@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
+import time
 from collections.abc import AsyncIterator, Awaitable, Callable
 
 #: Bytes gathered before they are written.
 PIECE_BYTES = 1 << 20
 #: Bytes that may come before their charge is looked at again, when none were announced.
 CHARGED_BYTES = 16 << 20
+#: Seconds after which a body that is still coming is charged again, so that it is not given up.
+CHARGED_S = 60.0
 
 
 class Arrival:
@@ -47,26 +50,29 @@ class Arrival:
     async def pieces(self) -> AsyncIterator[bytes]:
         """Give the pieces; each is hashed while whoever takes it writes it."""
         hashing: asyncio.Task[None] | None = None
-        noted = 0
+        noted, due = self._charged, time.monotonic() + CHARGED_S
         async for piece in self._gathered():
             if hashing is not None:
                 await hashing
             self.bytes += len(piece)
-            if self.bytes >= noted + CHARGED_BYTES:
-                await self._charge(max(noted := self.bytes, self._charged))
+            if self.bytes >= noted + CHARGED_BYTES or time.monotonic() >= due:
+                noted, due = max(noted, self.bytes), time.monotonic() + CHARGED_S
+                await self._charge(noted)
             hashing = asyncio.create_task(asyncio.to_thread(self._digest.update, piece))
             yield piece
         if hashing is not None:
             await hashing
-        if self.bytes > max(noted, self._charged):
+        if self.bytes > noted:
             await self._charge(self.bytes)
 
     async def _gathered(self) -> AsyncIterator[bytes]:
-        gathered = bytearray()
+        gathered: list[bytes] = []
+        size = 0
         async for chunk in self._chunks:
-            gathered += chunk
-            if len(gathered) >= PIECE_BYTES:
-                yield bytes(gathered)
-                gathered.clear()
-        if gathered:
-            yield bytes(gathered)
+            gathered.append(chunk)
+            size += len(chunk)
+            if size >= PIECE_BYTES:
+                yield b"".join(gathered)
+                gathered, size = [], 0
+        if size:
+            yield b"".join(gathered)

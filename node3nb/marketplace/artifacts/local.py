@@ -20,6 +20,8 @@ from node3nb.marketplace.store.files import StoredFile
 #: Room left on the disk for the database and the logs: so many bytes, or this share of a
 #: small disk.
 KEPT_FREE_BYTES, KEPT_FREE_SHARE = 512 << 20, 0.05
+#: Bytes of a file sent at a time; a reader has a minute for each (`slow_heads.READ_S`).
+SENT_BYTES = 1 << 18
 #: Names of files, also those of the first version.
 _NAME = re.compile(r"[A-Za-z0-9_.-]+/[0-9a-f]{38,64}")
 _FULL = (errno.ENOSPC, errno.EDQUOT)
@@ -71,7 +73,7 @@ class Directory:
         path = self._root / file.name
         if not path.is_file():
             raise Unknown("The file is not there any more; submit the job again.")
-        return FileResponse(path, headers=headers, media_type="application/octet-stream")
+        return _Sent(path, headers=headers, media_type="application/octet-stream")
 
     async def remove(self, names: Sequence[str]) -> None:
         """Remove files."""
@@ -88,6 +90,12 @@ class Directory:
             below = await asyncio.to_thread(_entries, self._root / directory)
             found = (f"{directory}/{name}" for name in below)
             yield [name for name in found if _NAME.fullmatch(name)]
+
+
+class _Sent(FileResponse):
+    """A file that is read on another thread less often: each piece is a wait for it."""
+
+    chunk_size = SENT_BYTES
 
 
 def _entries(directory: Path) -> list[str]:

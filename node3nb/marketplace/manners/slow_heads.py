@@ -14,7 +14,8 @@ from uvicorn.protocols.http.h11_impl import H11Protocol
 
 #: Seconds a connection has for the head of a request, and for the rest of a body nobody reads.
 HEAD_S = 20.0
-#: Seconds in which a reader has to take some of what waits for it: 48 KiB, as asyncio buffers it.
+#: Seconds in which a reader has to take some of what waits for it: 48 KiB, as asyncio buffers
+#: it, or a piece of a file.
 READ_S = 60.0
 
 
