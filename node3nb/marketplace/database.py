@@ -24,7 +24,7 @@ from sqlalchemy.exc import ArgumentError, DBAPIError, IntegrityError
 from node3nb.errors import ConfigError
 from node3nb.marketplace.backend import READERS, USE, Backend
 from node3nb.marketplace.postgresql_backend import PostgreSQL
-from node3nb.marketplace.refusals import Unavailable
+from node3nb.marketplace.refusals import Unavailable, Undecided
 from node3nb.marketplace.sqlite_backend import SQLite
 
 #: How often an operation is done again that was in another's way.
@@ -215,8 +215,9 @@ class Database:
         if len(batch) == 1:
             batch[0].future.set_result(self._transact(self._backend.writer, batch[0].call))
             return
-        with self._backend.writer.begin() as connection:
+        with self._backend.writer.connect() as connection:
             settlements = [operation.run(connection) for operation in batch]
+            self._keep(connection)
         for settle in settlements:
             settle()
 
@@ -228,18 +229,29 @@ class Database:
         Raises
         ------
         Unavailable
-            The database can't be used now.
+            The database can't be used now; nothing has changed.
+        Undecided
+            The database was lost in the commit.
         """
         for again in reversed(range(TRIES)):
             try:
                 with engine.connect() as connection:
                     done = self._tried(connection, call, again=again > 0)
                     if done is not None:
-                        connection.commit()
+                        self._keep(connection)
                         return done.value
             except DBAPIError as error:
                 raise self._told(error) from error
         raise AssertionError("the last try is not passed over")
+
+    def _keep(self, connection: sa.Connection) -> None:
+        """Commit; when no answer comes, what was asked for may have been done."""
+        try:
+            connection.commit()
+        except DBAPIError as error:
+            if self._backend.gone(error):
+                raise Undecided(retry_after_s=RETRY_AFTER_S) from error
+            raise
 
     def _tried(
         self, connection: sa.Connection, call: Callable[[sa.Connection], T], *, again: bool

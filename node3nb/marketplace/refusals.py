@@ -120,6 +120,10 @@ class Unavailable(Refusal):
     status = 503
 
 
+class Undecided(Unavailable):
+    """This may have happened: the database was lost as it wrote it; look, then try again."""
+
+
 class OverQuota(Refusal):
     """The submitter of this job has as much kept as it may have; wait until some is removed."""
 

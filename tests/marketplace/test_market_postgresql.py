@@ -28,6 +28,13 @@ from node3nb.marketplace.settings import Hosting, Settings
 #: Bound of the end of a process, in seconds.
 END_S = 60
 JOBS = 60
+#: Has whoever adds a job lose its connection at the commit.
+DIES_IN_COMMIT = """
+CREATE FUNCTION die() RETURNS trigger LANGUAGE plpgsql AS
+    'BEGIN PERFORM pg_terminate_backend(pg_backend_pid()); RETURN NULL; END';
+CREATE CONSTRAINT TRIGGER dies AFTER INSERT ON jobs DEFERRABLE INITIALLY DEFERRED
+    FOR EACH ROW EXECUTE FUNCTION die();
+"""
 
 
 @pytest.fixture
@@ -214,6 +221,23 @@ def test_a_lost_database_is_told_and_found_again(tmp_path: Path) -> None:
                 woken = pool.submit(agent.offered, wait_s=20, free_slots=1, gpu_memory=1)
                 assert woken.result(CALL_S) == [job_id]
             market.close()
+
+
+def test_a_commit_without_an_answer_may_have_happened(tmp_path: Path, url: str) -> None:
+    """The server ends the connection while it commits a new job."""
+    with running(Settings(tmp_path, url)) as address:
+        market = Market(address, tmp_path, url)
+        market.do(lambda connection: connection.execute(sa.text(DIES_IN_COMMIT)).close())
+        named = {"headers": {"Idempotency-Key": "mine"}}
+        answer = market.consumer.post("/api/jobs", {"command": ["true"]}, **named)
+        code, told = refusal(answer)
+        assert (code, told.startswith("This may have happened: ")) == (503, True)
+        assert answer.json()["type"] == "urn:node3nb:problem:undecided"
+        assert int(answer.headers["Retry-After"]) > 0
+        market.do(lambda connection: connection.execute(sa.text("DROP TRIGGER dies ON jobs")))
+        ids = {market.consumer.post("/api/jobs", {"command": ["true"]}, **named).json()["job_id"]}
+        assert {job["job_id"] for job in said(market.admin.get("/api/jobs"))["jobs"]} == ids
+        market.close()
 
 
 def test_connections_that_were_cut_are_made_anew(tmp_path: Path, url: str) -> None:
