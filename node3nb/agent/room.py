@@ -46,7 +46,7 @@ class DiskRoom:
 
     @staticmethod
     def check_start() -> None:
-        """Look whether a provider can start at all, and try what this machine can do for jobs.
+        """Look whether a provider can start at all.
 
         Raises
         ------

@@ -24,8 +24,6 @@ class Backend(ABC):
     writers: ClassVar[int]
     #: Most operations committed together.
     batch: ClassVar[int]
-    #: Whether several processes may keep their jobs in it at once.
-    shared: ClassVar[bool]
     #: Connections that change something.
     writer: sa.Engine
     #: Connections that only look.
@@ -53,14 +51,6 @@ class Backend(ABC):
         self.writer.dispose()
         self.reader.dispose()
 
-    def ring(self, connection: sa.Connection, ringer: str) -> None:
-        """Tell the other processes that jobs wait, once this transaction is committed."""
-        raise NotImplementedError
-
-    def rings(self) -> AsyncIterator[str]:
-        """Yield who tells that jobs wait, until the connection is lost."""
-        raise NotImplementedError
-
     @abstractmethod
     def _migrate(self) -> None: ...
 
@@ -71,3 +61,15 @@ class Backend(ABC):
     @abstractmethod
     def gone(self, error: DBAPIError) -> bool:
         """Whether the database can't be used now, whatever the operation."""
+
+
+class SharedBackend(Backend):
+    """A database in which several processes may keep their jobs at once."""
+
+    @abstractmethod
+    def ring(self, connection: sa.Connection, ringer: str) -> None:
+        """Tell the other processes that jobs wait, once this transaction is committed."""
+
+    @abstractmethod
+    def rings(self) -> AsyncIterator[str]:
+        """Yield who tells that jobs wait, until the connection is lost."""

@@ -13,6 +13,7 @@ import random
 import secrets
 from collections.abc import AsyncIterator, Awaitable, Callable
 
+from node3nb.marketplace.backend import SharedBackend
 from node3nb.marketplace.database import Database
 from node3nb.marketplace.refusals import Unavailable
 
@@ -49,8 +50,9 @@ class Bell:
     @contextlib.asynccontextmanager
     async def hung(self) -> AsyncIterator[None]:
         """Ring, listen and look until the block ends; a process that is alone need not."""
-        parts = (self._ring_on, self._listen_on, self._look_on)
-        tasks = [asyncio.create_task(part()) for part in parts if self._database.shared]
+        shared = self._database.shared
+        parts = (self._ring_on(shared), self._listen_on(shared), self._look_on()) if shared else ()
+        tasks = [asyncio.create_task(part) for part in parts]
         try:
             yield
         finally:
@@ -58,17 +60,17 @@ class Bell:
                 task.cancel()
             await asyncio.gather(*tasks, return_exceptions=True)
 
-    async def _ring_on(self) -> None:
+    async def _ring_on(self, shared: SharedBackend) -> None:
         while True:
             await self._rung.wait()
             self._rung.clear()
             with contextlib.suppress(Unavailable):  # the others look by themselves
-                await asyncio.wrap_future(self._database.ring(self._name))
+                await asyncio.wrap_future(self._database.write(shared.ring, self._name))
             await asyncio.sleep(RING_S)
 
-    async def _listen_on(self) -> None:
+    async def _listen_on(self, shared: SharedBackend) -> None:
         while True:
-            async for ringer in self._database.rings():
+            async for ringer in shared.rings():
                 if ringer != self._name:
                     self._heard.set()
             await asyncio.sleep(RECONNECT_S)

@@ -10,8 +10,9 @@ import time
 import uuid
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import asdict, replace
+from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from pydantic import TypeAdapter, ValidationError
 
@@ -43,6 +44,8 @@ MAX_EXIT_CODE, MAX_MEASURED = (1 << 32) - 1, 1 << 62
 AWAY_S = 60.0
 
 _RESULT = TypeAdapter(JobResult)
+
+T = TypeVar("T")
 
 
 def submit(
@@ -86,7 +89,7 @@ def wait(
     """
     due = math.inf if timeout_s is None else time.monotonic() + timeout_s
     look_s, view = FIRST_LOOK_S, None
-    while not (view := _look(client, job_id, due, sleep, view)).final:
+    while not (view := _patiently(partial(_look, client, job_id, due, view), sleep, due)).final:
         if tell is not None:
             tell(view)
         if time.monotonic() > due:
@@ -97,21 +100,28 @@ def wait(
     return view
 
 
-def _look(
-    client: MarketplaceClient,
-    job_id: str,
-    due: float,
-    sleep: Callable[[float], None],
-    before: JobView | None,
-) -> JobView:
+def _look(client: MarketplaceClient, job_id: str, due: float, before: JobView | None) -> JobView:
+    left_s = due - time.monotonic()
+    return client.job(job_id, min(ANSWER_S, max(left_s, LEAST_LOOK_S)), before)
+
+
+def _patiently(call: Callable[[], T], sleep: Callable[[float], None], due: float = math.inf) -> T:
+    """Make a call, again and again while the marketplace is away.
+
+    Raises
+    ------
+    TimeoutError
+        It is away at `due`, a time of `time.monotonic`.
+    MarketplaceError
+        It has been away for `AWAY_S` seconds, or refuses.
+    """
     away_at = time.monotonic() + AWAY_S
     while True:
-        left_s = due - time.monotonic()
         try:
-            return client.job(job_id, min(ANSWER_S, max(left_s, LEAST_LOOK_S)), before)
+            return call()
         except (MarketplaceUnreachable, MarketplaceBusy) as error:
             if time.monotonic() > due:
-                raise TimeoutError(f"Nothing was heard of job {job_id} in time. {error}") from None
+                raise TimeoutError(f"Nothing was heard of the job in time. {error}") from None
             if time.monotonic() > away_at:
                 raise
         sleep(max(0.0, min(LONGEST_LOOK_S, due - time.monotonic())))
@@ -134,7 +144,7 @@ def follow(
     place, over = LogPlace(), False
     while not over:
         began = time.monotonic()
-        piece = _next_piece(client, job_id, place, sleep)
+        piece = _patiently(partial(log_calls.read, client, job_id, place, FOLLOW_S), sleep)
         place, over = piece.place, piece.over
         if piece.content:
             yield piece
@@ -142,19 +152,6 @@ def follow(
             # It does not wait for news, so it may not tell that the log is over either.
             over = place.attempt is None and client.job(job_id).final
             sleep(LONGEST_LOOK_S)
-
-
-def _next_piece(
-    client: MarketplaceClient, job_id: str, place: LogPlace, sleep: Callable[[float], None]
-) -> LogPiece:
-    away_at = time.monotonic() + AWAY_S
-    while True:
-        try:
-            return log_calls.read(client, job_id, place, FOLLOW_S)
-        except (MarketplaceUnreachable, MarketplaceBusy):
-            if time.monotonic() > away_at:
-                raise
-        sleep(LONGEST_LOOK_S)
 
 
 def result_of(view: JobView) -> JobResult:

@@ -105,11 +105,15 @@ class Marketplace:
                 async with self._bell.hung():
                     yield
             finally:
-                self.room.close()
-                self.log_readers.close()
+                self.send_home()
                 for chore in chores:
                     chore.cancel()
                 await asyncio.wait(chores)
+
+    def send_home(self) -> None:
+        """Let go of all who wait for a job or for more of a log, now and from now on."""
+        self.room.close()
+        self.log_readers.close()
 
     async def write(
         self,

@@ -10,7 +10,7 @@ from __future__ import annotations
 import contextlib
 import queue
 import threading
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
 from functools import partial
@@ -22,7 +22,7 @@ from sqlalchemy.engine import make_url
 from sqlalchemy.exc import ArgumentError, DBAPIError, IntegrityError
 
 from node3nb.errors import ConfigError
-from node3nb.marketplace.backend import READERS, USE, Backend
+from node3nb.marketplace.backend import READERS, USE, Backend, SharedBackend
 from node3nb.marketplace.postgresql_backend import PostgreSQL
 from node3nb.marketplace.refusals import Unavailable, Undecided
 from node3nb.marketplace.sqlite_backend import SQLite
@@ -177,17 +177,9 @@ class Database:
         )
 
     @property
-    def shared(self) -> bool:
-        """Whether other processes may use it too."""
-        return self._backend.shared
-
-    def ring(self, ringer: str) -> Future[None]:
-        """Tell the other processes that jobs wait."""
-        return self.write(self._backend.ring, ringer)
-
-    def rings(self) -> AsyncIterator[str]:
-        """Yield who tells that jobs wait, until the connection is lost."""
-        return self._backend.rings()
+    def shared(self) -> SharedBackend | None:
+        """How other processes that use it too are told of jobs; None where there can be none."""
+        return self._backend if isinstance(self._backend, SharedBackend) else None
 
     def _write_all(self) -> None:
         while batch := self._next_batch():

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import contextlib
 from pathlib import Path
 
 from node3nb import config
@@ -15,6 +16,8 @@ LAST_PORT = 65_535
 MOST_DAYS = 36_500
 #: Most processes of one marketplace here; each has a pool of connections of its own.
 MOST_WORKERS = 64
+#: Largest number of seconds, or of calls a second, that means anything.
+MOST = 1e9
 #: What can be left out of the log.
 LEVELS = ("debug", "info", "warning", "error")
 
@@ -183,15 +186,13 @@ def _count(text: str) -> int:
 def _seconds(text: str) -> float:
     seconds = _positive(text)
     if seconds > 3600:
-        raise argparse.ArgumentTypeError(f"{text} is more than an hour")
+        raise argparse.ArgumentTypeError(f"{text} is more than an hour; give 3600 at the most")
     return seconds
 
 
 def _positive(text: str) -> float:
-    try:
+    with contextlib.suppress(ValueError):
         number = float(text)
-    except ValueError:
-        raise argparse.ArgumentTypeError(f"{text} is no number; give one above 0") from None
-    if not 0 < number <= 1e9:
-        raise argparse.ArgumentTypeError(f"{text} is not above 0")
-    return number
+        if 0 < number <= MOST:
+            return number
+    raise argparse.ArgumentTypeError(f"{text} is no number above 0; give one, as 2.5")

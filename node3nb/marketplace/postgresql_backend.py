@@ -16,7 +16,7 @@ from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError
 
 from node3nb.errors import ConfigError
 from node3nb.marketplace import migration
-from node3nb.marketplace.backend import READERS, USE, Backend
+from node3nb.marketplace.backend import READERS, USE, SharedBackend
 
 _log = logging.getLogger(__name__)
 
@@ -38,7 +38,7 @@ _NOTIFY = sa.select(sa.func.pg_notify(_CHANNEL, sa.bindparam("ringer")))
 _PASSING = ("40001", "40P01", "23505")
 
 
-class PostgreSQL(Backend):
+class PostgreSQL(SharedBackend):
     """A database of a server.
 
     Parameters
@@ -53,7 +53,7 @@ class PostgreSQL(Backend):
         The driver is not installed, or the URL names another.
     """
 
-    writers, batch, shared = 4, 1, True
+    writers, batch = 4, 1
 
     def __init__(self, url: URL) -> None:
         if url.drivername != "postgresql+psycopg":

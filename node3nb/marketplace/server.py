@@ -20,6 +20,7 @@ from node3nb.errors import ConfigError
 from node3nb.marketplace import database, durable, process
 from node3nb.marketplace import workers as multiple
 from node3nb.marketplace.app import create_app
+from node3nb.marketplace.backend import SharedBackend
 from node3nb.marketplace.clock import Clock
 from node3nb.marketplace.context import Marketplace
 from node3nb.marketplace.keys import KEYS_FILE
@@ -57,7 +58,8 @@ def serve(settings: Settings) -> None:
     """
     os.umask(0o077)  # what a marketplace keeps is for nobody else on the machine
     hosting = settings.hosting
-    if hosting.workers > 1 and not database.backend_of(settings.database_url).shared:
+    shared = isinstance(database.backend_of(settings.database_url), SharedBackend)
+    if hosting.workers > 1 and not shared:
         raise ConfigError(
             "workers: SQLite is for one process; name a PostgreSQL database with --db, or "
             "leave --workers out."
@@ -151,7 +153,7 @@ class _Sign:
 
 
 class _Server(uvicorn.Server):
-    """uvicorn that tells when it listens, and sends waiting agents home before it stops."""
+    """uvicorn that tells when it listens, and sends those who wait home before it stops."""
 
     def __init__(
         self,
@@ -186,7 +188,7 @@ class _Server(uvicorn.Server):
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
         self._stopping()
-        self._market.room.close()
+        self._market.send_home()
         await super().shutdown(sockets)
 
 

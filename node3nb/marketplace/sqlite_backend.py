@@ -38,7 +38,7 @@ class SQLite(Backend):
         It names none.
     """
 
-    writers, batch, shared = 1, 64, False
+    writers, batch = 1, 64
 
     def __init__(self, url: URL) -> None:
         if url.database in {None, "", ":memory:"}:

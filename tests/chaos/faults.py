@@ -85,35 +85,24 @@ class Faults:
         self._disk.free()
 
 
-def _kill_market(market: Market, planned: Planned) -> None:
-    market.kill()
-    time.sleep(planned.lasts_s)
-    market.start()
+def _for_a_while(
+    begin: Callable[[Market], None], end: Callable[[Market], None]
+) -> Callable[[Market, Planned], None]:
+    """Return a fault of the marketplace that lasts as long as planned."""
 
+    def happen(market: Market, planned: Planned) -> None:
+        begin(market)
+        time.sleep(planned.lasts_s)
+        end(market)
 
-def _restart_market(market: Market, planned: Planned) -> None:
-    market.stop()
-    time.sleep(planned.lasts_s)
-    market.start()
-
-
-def _freeze_market(market: Market, planned: Planned) -> None:
-    market.freeze()
-    time.sleep(planned.lasts_s)
-    market.thaw()
-
-
-def _crash_database(market: Market, planned: Planned) -> None:
-    market.crash_database()
-    time.sleep(planned.lasts_s)
-    market.start_database()
+    return happen
 
 
 _AT_MARKET: dict[Fault, Callable[[Market, Planned], None]] = {
-    Fault.MARKET_KILLED: _kill_market,
-    Fault.MARKET_RESTARTED: _restart_market,
-    Fault.MARKET_FROZEN: _freeze_market,
-    Fault.DATABASE_KILLED: _crash_database,
+    Fault.MARKET_KILLED: _for_a_while(Market.kill, Market.start),
+    Fault.MARKET_RESTARTED: _for_a_while(Market.stop, Market.start),
+    Fault.MARKET_FROZEN: _for_a_while(Market.freeze, Market.thaw),
+    Fault.DATABASE_KILLED: _for_a_while(Market.crash_database, Market.start_database),
 }
 _AT_HOST: dict[Fault, Callable[[Host, Planned], None]] = {
     Fault.KERNEL_KILLED: lambda host, _: host.kill_kernel(),

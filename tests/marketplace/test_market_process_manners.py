@@ -68,6 +68,26 @@ def test_waiting_polls_are_let_go_when_it_ends(tmp_path: Path) -> None:
     assert told == [(200, {"jobs": []})] * 50
 
 
+def test_who_follows_a_log_is_let_go_when_it_ends(tmp_path: Path) -> None:
+    told: list[int] = []
+    with process(tmp_path, "--grace", END_S) as (market, child):
+        job_id, agent = market.consumer.submit(), market.agent()
+        agent.poll()
+        agent.lease(job_id)
+
+        def follow() -> None:
+            path = f"/api/jobs/{job_id}/log?follow=true&wait_s={END_S}"
+            told.append(market.consumer.get(path).status_code)
+
+        follower = threading.Thread(target=follow)
+        follower.start()
+        eventually(lambda: in_progress(market) == 2)
+        child.send_signal(signal.SIGTERM)
+        child.wait(END_S / 2)
+        follower.join(END_S)
+    assert told == [200]
+
+
 def upload(market: Market) -> tuple[str, http.client.HTTPConnection]:
     """Begin to send an input, and send half of it."""
     job_id = market.consumer.submit(awaits_input=True)

@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 from security.entries import Setting
 from security.table import LANDLOCK, LIMITS, NAMESPACES
-from support import reachable
+from support import needs, reachable
 
 #: An ordinary user made for the test: no name, no group, no file but what the test gives them.
 ORDINARY = 23456
@@ -108,7 +108,7 @@ class House:
     def _enter(self, scenario: Scenario) -> Room | str:
         uid = 0 if scenario.root else ORDINARY
         if os.geteuid() and (scenario.root or scenario.confined_by in CHANGING_USER):
-            pytest.skip("needs root")
+            needs.miss("needs root")
         area = self._place / f"area-{scenario.name}"
         area.mkdir(mode=0o711)
         if not os.geteuid():

@@ -20,7 +20,9 @@ CPU_SHARES = 2
 #: Tasks of one user on the whole machine; the container's own limit is another.  Below what
 #: Podman leaves itself, which it could not raise again.
 USER_TASKS = 16384
-#: Part of the memory that files in /tmp may take.
+#: Directory of a container whose files are in memory.
+TMP = "/tmp"  # noqa: S108 - in the container
+#: Part of the memory that files in it may take.
 TMP_PART = 2
 #: Shared memory between the job's processes, in bytes, as part of its memory.
 SHM_BYTES = 64 << 20
@@ -150,7 +152,7 @@ def _mounts(order: ContainerOrder, places: Places) -> dict[str, Any]:
 def _tmpfs(order: ContainerOrder) -> dict[str, str]:
     """Return what stands in memory: /tmp, and what the image would have a volume made for."""
     taken = {INPUT, OUTPUT, WORK}
-    paths = {"/tmp", *order.volumes} - taken  # noqa: S108 - in the container
+    paths = {TMP, *order.volumes} - taken
     size = min(order.disk_bytes, order.memory_bytes // TMP_PART)
     return dict.fromkeys(sorted(paths), f"rw,exec,nosuid,nodev,mode=1777,size={size}")
 

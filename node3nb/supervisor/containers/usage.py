@@ -11,6 +11,7 @@ from typing import Any
 
 from node3nb.supervisor import hidden, proc
 from node3nb.supervisor.containers.engine_api import EngineAPI, EngineGone, EngineRefusal
+from node3nb.supervisor.containers.hardened import TMP
 from node3nb.supervisor.kernel import cgroup_mounts
 
 #: Longest silence of the engine between two statistics, in seconds.
@@ -103,7 +104,7 @@ class GroupMeter(Meter):
                 return 0
             raise
         living = [process for process in found if process is not None]
-        return hidden.measure(living, f"/proc/{self._pid}/root/tmp").disk_bytes
+        return hidden.measure(living, f"/proc/{self._pid}/root{TMP}").disk_bytes
 
     def _processes(self) -> list[str]:
         return _lines(f"{self._at['pids']}/cgroup.procs")
