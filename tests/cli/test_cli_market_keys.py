@@ -231,10 +231,10 @@ def test_a_key_in_the_place_of_a_name_is_not_repeated(market: Market, mistake: M
 @pytest.mark.parametrize(
     ("said", "tells"),
     [
-        (["--calls-per-s", "many"], "many is no number; give one above 0"),
-        (["--calls-per-s", "0"], "0 is not above 0"),
-        (["--keyless-calls-per-s", "nan"], "nan is not above 0"),
-        (["--keyless-calls-per-s", "inf"], "inf is not above 0"),
+        (["--calls-per-s", "many"], "many is no number above 0"),
+        (["--calls-per-s", "0"], "0 is no number above 0"),
+        (["--keyless-calls-per-s", "nan"], "nan is no number above 0"),
+        (["--keyless-calls-per-s", "inf"], "inf is no number above 0"),
         (["--calls-at-once", "-1"], "give 1 or more"),
         (["--agents-per-address", "1.5"], "give 1 or more"),
         (["--grace", "soon"], "soon is no number"),
