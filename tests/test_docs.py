@@ -7,6 +7,8 @@ from pathlib import Path
 
 import pytest
 
+from node3nb.cli import main
+
 ROOT = Path(__file__).parents[1]
 DOCS = ROOT / "docs"
 PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", ROOT / "CHANGELOG.md", *DOCS.glob("*.md")]
@@ -22,6 +24,18 @@ def test_the_index_has_every_page() -> None:
     index = (DOCS / "README.md").read_text(encoding="utf-8")
     pages = {page.name for page in DOCS.glob("*.md")} - {"README.md"}
     assert [page for page in sorted(pages) if f"({page})" not in index] == []
+
+
+@pytest.mark.parametrize("words", ["marketplace", "marketplace keys create"])
+def test_the_page_of_a_marketplace_tells_of_every_option(
+    words: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with pytest.raises(SystemExit):
+        main([*words.split(), "--help"])
+    offered = set(re.findall(r"--[a-z][a-z-]+", capsys.readouterr().out)) - {"--help", "--json"}
+    text = (DOCS / "marketplace.md").read_text(encoding="utf-8")
+    assert len(offered) > 5
+    assert [option for option in sorted(offered) if option not in text] == []
 
 
 def test_every_guarantee_has_its_tests() -> None:

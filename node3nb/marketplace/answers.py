@@ -113,6 +113,13 @@ def refusal(code: int, said: str, theirs: Mapping[int, type[MarketplaceError]]) 
 def unreachable(url: str, error: Exception) -> str:
     """Return in a sentence how a call did not get through."""
     host = urlsplit(url).netloc
+    if isinstance(error, requests.exceptions.SSLError):
+        if "CERTIFICATE_VERIFY_FAILED" not in str(error):
+            return f"What answers at {host} speaks no TLS that is known here; check its URL."
+        return (
+            f"The certificate of the marketplace at {host} is not accepted; check its URL, or have "
+            "REQUESTS_CA_BUNDLE name a file with the certificates of who has signed it."
+        )
     kind = "did not answer in time" if isinstance(error, requests.Timeout) else "can't be reached"
     return f"The marketplace at {host} {kind}; check its URL and your network."
 

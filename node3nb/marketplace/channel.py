@@ -113,16 +113,24 @@ class Channel:
         """Return this thread's session: a session is not safe to share."""
         session: requests.Session | None = getattr(self._local, "session", None)
         if session is None:
-            session = self._local.session = _Session()
-            session.auth = _no_netrc
             # A proxy of the environment must not see what goes to this machine, key and all.
-            session.trust_env = not is_loopback(host_of(self._url))
+            session = self._local.session = _Session(proxied=not is_loopback(host_of(self._url)))
+            session.auth = _no_netrc
             for scheme in ("http://", "https://"):
                 session.mount(scheme, _Adapter(self._lines, self._retries))
         return session
 
 
 class _Session(requests.Session):
+    def __init__(self, *, proxied: bool) -> None:
+        super().__init__()
+        self._proxied = proxied
+
+    def merge_environment_settings(self, *asked: Any) -> Any:
+        """Take proxies and certificates from the environment, or certificates alone."""
+        settings = super().merge_environment_settings(*asked)
+        return settings if self._proxied else {**settings, "proxies": {}}
+
     def get_redirect_target(self, resp: requests.Response) -> None:
         """Keep requests from reading redirects, whose bodies it would load whole."""
 
