@@ -14,6 +14,7 @@ import sqlalchemy as sa
 from node3nb.marketplace import keys
 from node3nb.marketplace.artifacts.keeper import Artifacts
 from node3nb.marketplace.artifacts.places import open_store
+from node3nb.marketplace.auditing import Auditor
 from node3nb.marketplace.bell import Bell
 from node3nb.marketplace.clearing import Clearing
 from node3nb.marketplace.clock import Clock, iso
@@ -73,6 +74,7 @@ class Marketplace:
         self._bell = Bell(self._database, self._look_around)
         self.keyring = Keyring(settings.data_dir, self._look_up)
         self.meters = Meters()
+        self.auditor = Auditor(self, clock)
         self.pulse = Pulse(self._database)
         self._counts: Counts | None = None
         self._counted_at = 0.0
@@ -99,7 +101,10 @@ class Marketplace:
         """Hold the database open, and look for leases that ran out."""
         with self._database:
             await self.write(key_ring.keep_first_keys, self.keys, self.now())
-            work = self._sweep(), self._tidy(), self._watch_keys(), self.log_readers.look_on()
+            work = (
+                *(self._sweep(), self._tidy(), self._watch_keys()),
+                *(self.log_readers.look_on(), self.auditor.look_on()),
+            )
             chores = [asyncio.create_task(chore) for chore in work]
             try:
                 async with self._bell.hung():

@@ -106,6 +106,10 @@ class AdminCounts(Counts):
 
     #: How long a lease lasts, in seconds.
     lease_s: float
+    #: Jobs and entries of the ledger that don't agree; None before all have been compared once.
+    ledger_discrepancies: int | None = None
+    #: When that was.
+    ledger_checked_at: str | None = None
 
 
 class Health(Heard):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import math
 from collections.abc import Iterator, Mapping
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, ProcessCollector
@@ -36,6 +37,10 @@ class Meters:
         self._running = self._gauge("requests_in_progress", "Calls that are being answered.")
         self._jobs = self._gauge("jobs", "Jobs in the database, by status.", "status")
         self._agents = self._gauge("agents", "Agents in the database: total, active.", "kind")
+        self._discrepancies = self._gauge(
+            "ledger_discrepancies",
+            "Jobs and entries of the ledger that don't agree; NaN before they have been compared.",
+        )
         self._known: dict[tuple[str, str, int], tuple[Counter, Histogram]] = {}
 
     def _gauge(self, name: str, meaning: str, *labels: str) -> Gauge:
@@ -69,6 +74,10 @@ class Meters:
             self._jobs.labels(status).set(number)
         for kind, number in agents.items():
             self._agents.labels(kind).set(number)
+
+    def audited(self, discrepancies: int | None) -> None:
+        """Take note of how many jobs and entries of the ledger don't agree."""
+        self._discrepancies.set(math.nan if discrepancies is None else discrepancies)
 
     def text(self) -> bytes:
         """Return all measurements as OpenMetrics text."""

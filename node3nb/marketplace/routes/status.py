@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from fastapi import APIRouter, Response
 
-from node3nb.marketplace.clock import iso
+from node3nb.marketplace.clock import iso, iso_or_none
 from node3nb.marketplace.manners import meters
 from node3nb.marketplace.pages import AdminCounts, Health, PublicCounts
 from node3nb.marketplace.problems import answers
@@ -31,9 +31,14 @@ async def status(market: Market) -> PublicCounts:
 
 @router.get("/api/admin/stats", responses=answers(401, 403))
 async def stats(market: Market, _admin: Admin) -> AdminCounts:
-    """Count jobs and agents, with how long a lease lasts."""
+    """Count jobs and agents; tell how long a lease lasts, and whether the ledger is right."""
     counts = await market.counts()
-    return AdminCounts(lease_s=market.settings.lease_s, **counts.model_dump())
+    return AdminCounts(
+        lease_s=market.settings.lease_s,
+        ledger_discrepancies=market.auditor.discrepancies,
+        ledger_checked_at=iso_or_none(market.auditor.checked_at),
+        **counts.model_dump(),
+    )
 
 
 @router.get(
@@ -45,4 +50,5 @@ async def metrics(market: Market, _monitor: Monitor) -> Response:
     """Tell what this process measures, in OpenMetrics; `Authorization: Bearer KEY` does too."""
     counts = await market.late_counts()
     market.meters.counted(counts.jobs, counts.agents)
+    market.meters.audited(market.auditor.discrepancies)
     return Response(market.meters.text(), media_type=meters.CONTENT_TYPE)

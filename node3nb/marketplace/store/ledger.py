@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import enum
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -29,6 +30,19 @@ _RIGHTFUL = sa.exists().where(
     leases.c.outcome == JobStatus.COMPLETED,
     leases.c.wallet_address == ledger.c.wallet_address,
 )
+
+
+#: Rows compared in one transaction of an audit by parts.
+AT_ONCE = 500
+
+
+class Part(enum.Enum):
+    """What the ledger and the jobs can be looked through for."""
+
+    #: Completed jobs without an entry.
+    UNPAID = enum.auto()
+    #: Entries, of jobs that are there, which are not of a completion.
+    WRONG = enum.auto()
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,6 +108,25 @@ def audit(connection: sa.Connection) -> Audit:
         unpaid=_count(connection, sa.select(jobs.c.number).where(_COMPLETED, ~_PAID)),
         wrong=_count(connection, wrong) + len(differ),
     )
+
+
+def disagreeing(connection: sa.Connection, part: Part, after: int) -> tuple[int, int | None]:
+    """Look at the next rows of a part.
+
+    Returns
+    -------
+    int
+        How many of them are not as they should be.
+    int or None
+        After which number to go on; None at the end.
+    """
+    number, right, open_ = {
+        Part.UNPAID: (jobs.c.number, _PAID, _COMPLETED),
+        Part.WRONG: (ledger.c.number, _RIGHTFUL, ledger.c.closed_at.is_(None)),
+    }[part]
+    query = sa.select(number, right.label("right")).where(open_, number > after)
+    rows = connection.execute(query.order_by(number).limit(AT_ONCE)).all()
+    return sum(not row.right for row in rows), rows[-1].number if len(rows) == AT_ONCE else None
 
 
 def settled(connection: sa.Connection, numbers: Sequence[int]) -> list[str]:
