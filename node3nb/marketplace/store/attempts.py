@@ -46,6 +46,10 @@ _HOLD = (
     .with_for_update(key_share=True)
 )
 _STATUS = sa.select(jobs.c.status).where(jobs.c.job_id == sa.bindparam("job"))
+_ADVANCE = sa.update(jobs).where(
+    jobs.c.lease_id == sa.bindparam("lease"),
+    jobs.c.status.in_(sa.bindparam("earlier", expanding=True)),
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -222,8 +226,5 @@ def stand(connection: sa.Connection, job_ids: Sequence[str]) -> dict[str, tuple[
 def advance(connection: sa.Connection, attempt: Attempt, status: JobStatus) -> None:
     """Move a held job forward to a status that its agent's doings imply; never back."""
     earlier = HELD[: HELD.index(status)]
-    connection.execute(
-        sa.update(jobs)
-        .where(jobs.c.lease_id == attempt.lease_id, jobs.c.status.in_(earlier))
-        .values(status=status)
-    )
+    named = {"lease": attempt.lease_id, "earlier": earlier, "status": status}
+    connection.execute(_ADVANCE, named)

@@ -54,6 +54,9 @@ _RAN_OUT = (
     .limit(EXPIRED_AT_ONCE)
     .with_for_update(skip_locked=True, key_share=True)
 )
+#: What they set is named when they are executed: it takes longer to say so in Python than to do it.
+_OF_LEASE = sa.update(jobs).where(jobs.c.lease_id == sa.bindparam("lease"))
+_END = sa.update(leases).where(leases.c.lease_id == sa.bindparam("lease"))
 _EXPIRED = sa.select(sa.exists().where(jobs.c.lease_expires_at <= sa.bindparam("now")))
 
 
@@ -177,11 +180,7 @@ def _renew(connection: sa.Connection, attempt: Attempt, now: float, expires_at: 
     if attempt.outcome == EXPIRED:
         revive(connection, attempt, now)
     attempts.advance(connection, attempt, JobStatus.RUNNING)
-    connection.execute(
-        sa.update(jobs)
-        .where(jobs.c.lease_id == attempt.lease_id)
-        .values(lease_expires_at=expires_at)
-    )
+    connection.execute(_OF_LEASE, {"lease": attempt.lease_id, "lease_expires_at": expires_at})
 
 
 def revive(connection: sa.Connection, attempt: Attempt, now: float) -> None:
@@ -259,11 +258,8 @@ def _after_silence(now: float) -> dict[str, Any]:
 
 def end(connection: sa.Connection, lease_id: str, outcome: str, now: float, **facts: Any) -> None:
     """Note how a lease ended."""
-    connection.execute(
-        sa.update(leases)
-        .where(leases.c.lease_id == lease_id)
-        .values(outcome=outcome, ended_at=now, **facts)
-    )
+    said = {"lease": lease_id, "outcome": outcome, "ended_at": now, **facts}
+    connection.execute(_END, said)
 
 
 def release(

@@ -6,6 +6,7 @@ what a look costs grows with how many different shapes wait, not with how many j
 
 from __future__ import annotations
 
+import functools
 import heapq
 from collections.abc import Sequence
 
@@ -20,6 +21,7 @@ MOST_LINES = 100
 #: Said in words, not as a parameter: only so do both databases use the index of what waits.
 WAITS = jobs.c.status == sa.literal_column("'available'")
 _ORDER = (jobs.c.precedence, jobs.c.number)
+_MOST = sa.bindparam("most", type_=sa.Integer)
 
 
 def _heads() -> sa.Select[tuple[int, str, float]]:
@@ -51,17 +53,24 @@ def first(connection: sa.Connection, offers: Sequence[Resources], limit: int) ->
     shapes = _within_reach(connection, offers, min(limit, MOST_LINES))
     if not shapes:
         return []
+    named = {f"shape_{number}": shape for number, shape in enumerate(shapes)}
+    return list(connection.execute(_fronts(len(shapes)), named | {"most": limit}).scalars())
+
+
+@functools.lru_cache(MOST_LINES)
+def _fronts(count: int) -> sa.Select[int]:
+    """Return the query of the first jobs of so many lines; to make one takes longer than to ask."""
     lines = [
         sa.select(jobs.c.precedence, jobs.c.number)
-        .where(WAITS, jobs.c.shape == shape)
+        .where(WAITS, jobs.c.shape == sa.bindparam(f"shape_{number}"))
         .order_by(*_ORDER)
-        .limit(limit)
+        .limit(_MOST)
         .subquery()
-        for shape in shapes
+        for number in range(count)
     ]
     together = sa.union_all(*(sa.select(line) for line in lines)).subquery()
     query = sa.select(together.c.number).order_by(together.c.precedence, together.c.number)
-    return list(connection.execute(query.limit(limit)).scalars())
+    return query.limit(_MOST)
 
 
 def _within_reach(connection: sa.Connection, offers: Sequence[Resources], most: int) -> list[str]:

@@ -18,6 +18,8 @@ from node3nb.marketplace.store.queue import Freed
 
 #: Statuses nothing follows.
 FINAL = (JobStatus.COMPLETED, JobStatus.FAILED, JobStatus.CANCELLED)
+#: What it sets is named when it is executed.
+_SETTLE = sa.update(jobs).where(jobs.c.job_id == sa.bindparam("job"))
 
 
 def complete(
@@ -111,14 +113,15 @@ def _call_off(connection: sa.Connection, job_id: str, now: float) -> None:
 def _settle(
     connection: sa.Connection, attempt: Attempt, status: JobStatus, now: float, **facts: Any
 ) -> None:
-    finished_at = now if status in FINAL else None
-    no_fault = {"error_type": None, "error_message": None}
-    connection.execute(
-        sa.update(jobs)
-        .where(jobs.c.job_id == attempt.job_id)
-        .values(no_fault | facts)
-        .values(status=status, lease_expires_at=None, finished_at=finished_at)
-    )
+    settled = {
+        "job": attempt.job_id,
+        "status": status,
+        "lease_expires_at": None,
+        "finished_at": now if status in FINAL else None,
+        "error_type": None,
+        "error_message": None,
+    }
+    connection.execute(_SETTLE, settled | facts)
 
 
 def _end(
