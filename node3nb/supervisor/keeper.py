@@ -12,7 +12,7 @@ from node3nb.supervisor.berth import Berth
 from node3nb.supervisor.frames import Frame
 from node3nb.supervisor.ladder import Ladder, terminate
 from node3nb.supervisor.orders import Grant, Order
-from node3nb.supervisor.room import Room
+from node3nb.supervisor.room import RoomWatch
 from node3nb.supervisor.sandbox.setup import UNSTARTED
 from node3nb.supervisor.streams import Selector
 from node3nb.supervisor.watch import Cause, Watch
@@ -50,6 +50,7 @@ class Keeper:
         self._selector = selector
         self._send = tell
         self._ladder = Ladder(order.grace_s)
+        self._room = RoomWatch(order)
         self._watch = Watch(order, berth.root, berth.shm, berth.group)
         self._streams = streams.both(order, berth.sandbox.stdout, berth.sandbox.stderr, selector)
         self._listens = self._is_fork = False
@@ -127,6 +128,7 @@ class Keeper:
         terminate(self._sandbox.main)
 
     def _measure(self, now: float) -> None:
+        self._room.look()
         cause = self._watch.check(now) if self._started else None
         for stream in self._streams:
             stream.refill(now)
@@ -195,7 +197,7 @@ class Keeper:
             written=written,
             cause=cause,
             last_words=self._streams[1].log.last_line,
-            room=Room.seen(self._order, (stream.log for stream in self._streams)),
+            room=self._room.seen(stream.log for stream in self._streams),
         )
         return {
             **verdict.ending(self._order, account),

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 from containers.conftest import POLICY, small_disk
 from support.engines import PLAIN, Dockerd
+from support.full_disks import full_for_a_while
 from support.native_jobs import Bench
 from support.small_disk import fill
 
@@ -40,6 +41,18 @@ def test_a_job_that_fills_what_it_was_promised_has_done_nothing_wrong(
     manager: DockerManager, area: Path
 ) -> None:
     assert Bench(manager, area).python(ITSELF).reason is ExitReason.INTERNAL
+
+
+@pytest.mark.parametrize("running", [False, True], ids=["before its start", "while it ran"])
+def test_one_that_was_full_for_a_while_is_remembered(
+    manager: DockerManager, area: Path, running: bool
+) -> None:
+    ballast = area / "ballast"
+    result = full_for_a_while(
+        Bench(manager, area), lambda: fill(ballast), ballast.unlink, running=running
+    )
+    assert result.reason is ExitReason.INTERNAL, result
+    assert "disk was full" in result.message
 
 
 def test_a_job_that_needed_no_room_is_completed(manager: DockerManager, area: Path) -> None:

@@ -18,7 +18,7 @@ from node3nb.supervisor.containers.logs import TICK_S, Logs
 from node3nb.supervisor.containers.orders import ContainerOrder
 from node3nb.supervisor.frames import Frame
 from node3nb.supervisor.ladder import Ladder
-from node3nb.supervisor.room import Room
+from node3nb.supervisor.room import RoomWatch
 from node3nb.supervisor.watch import Cause
 
 #: Seconds between two reports of what was measured.
@@ -65,14 +65,14 @@ class Run:
         self.order = order
         self._tell = tell
         self._wake, self._waker = socket.socketpair()
-        self._cancelled = self._abandoned = False
+        self._cancelled = self._abandoned = self._silent = False
         self._ladder = Ladder(order.grace_s)
         self._killed = 0.0
+        self._room = RoomWatch(order)
         self._survey: disk.Survey | None = None
         self._hidden_bytes, self._hidden_s = 0, 0.0
         self._survey_due = self._tick_due = self._look_due = self._usage_due = 0.0
         self._look_s = FIRST_LOOK_S
-        self._silent = False
         self._state: dict[str, Any] | None = None
         self._started = self._started_at = 0.0
         self._meter: usage.Meter | None = None
@@ -199,6 +199,7 @@ class Run:
 
     def _measure(self, container: Container, logs: Logs, now: float) -> None:
         logs.refresh(now)
+        self._room.look()
         cause = self._check_disk(now) or logs.flood()
         if cause:
             self._ladder.kill(cause, now)
@@ -261,7 +262,7 @@ class Run:
             written=disk.measure(self.order.writable, self.order.disk_files),
             cause=self._ladder.cause,
             last_words=logs.stderr.last_line,
-            room=Room.seen(self.order, (logs.stdout, logs.stderr)),
+            room=self._room.seen((logs.stdout, logs.stderr)),
         )
 
     def _account(self, end: Frame, logs: Logs) -> Frame:
