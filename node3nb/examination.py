@@ -9,6 +9,7 @@ from dataclasses import asdict
 from typing import Any
 
 from node3nb import __version__, config, hardware, inert_text
+from node3nb.agent.ledger import Ledger
 from node3nb.agent.settings import MIN_FREE_BYTES
 from node3nb.agent.undelivered import undelivered
 from node3nb.docker_manager import DockerManager
@@ -59,6 +60,7 @@ def examine(isolation: Isolation | None = None) -> dict[str, Any]:
         "undelivered": {
             url: asdict(waiting) for url, waiting in undelivered(config.outbox_dir()).items()
         },
+        **_earned(),
         "agent": _agent(config.marketplace_url(None)),
         "executor": choice.executor.name if choice.executor else None,
         "why": choice.why,
@@ -83,6 +85,7 @@ def told(found: dict[str, Any]) -> str:
         f"state      {found['state_dir']}",
         _told_disk(found),
         *_told_undelivered(found),
+        *_told_earned(found),
         f"agent      {inert_text.line(found['agent'], 300)}",
         f"executor   {found['executor'] or 'none'} ({found['why']})",
         f"isolation  {found['isolation'] or 'none'}",
@@ -133,6 +136,30 @@ def _told_undelivered(found: dict[str, Any]) -> list[str]:
     if lines:
         command = shlex.join(["rm", "-r", found["outbox_dir"]])
         lines.append(f"  to give up all of them: with no provider running, {command}")
+    return lines
+
+
+def _earned() -> dict[str, Any]:
+    """Return what was earned, by marketplace, and why that can't be told, if it can't."""
+    try:
+        sums = Ledger(config.ledger_file()).marketplaces()
+    except OSError as error:
+        return {"earned": {}, "ledger_trouble": str(error)}
+    told = {url: {"today": asdict(day), "ever": asdict(ever)} for url, (day, ever) in sums.items()}
+    return {"earned": told, "ledger_trouble": ""}
+
+
+def _told_earned(found: dict[str, Any]) -> list[str]:
+    """Return what each marketplace has paid, and how many jobs ended how."""
+    trouble = found["ledger_trouble"]
+    lines = [f"earned     {inert_text.line(trouble, 300)}"] if trouble else []
+    for url, sums in found["earned"].items():
+        ever, today = sums["ever"], sums["today"]
+        lines.append(
+            f"earned     {ever['earned']:g} at {inert_text.line(url, 200)}: "
+            f"{ever['completed']} jobs completed, {ever['failed']} not; "
+            f"today {today['earned']:g}: {today['completed']}, {today['failed']} not"
+        )
     return lines
 
 

@@ -179,7 +179,7 @@ class JobManager:
         if self._common.standing.state is ProviderState.STARTING:
             self._common.standing.move(ProviderState.RUNNING, "It is looking for jobs.")
         slots = self.quota.now.slots
-        self._common.journal.note(f"Serving {self._client.url}, {slots} jobs at once.")
+        self._common.journal.note(f"Serving {self._client.url}, up to {slots} at once.")
 
     async def _serve(self) -> None:
         loops = [

@@ -26,14 +26,21 @@ def test_the_index_has_every_page() -> None:
     assert [page for page in sorted(pages) if f"({page})" not in index] == []
 
 
-@pytest.mark.parametrize("words", ["marketplace", "marketplace keys create"])
-def test_the_page_of_a_marketplace_tells_of_every_option(
-    words: str, capsys: pytest.CaptureFixture[str]
+@pytest.mark.parametrize(
+    ("words", "pages"),
+    [
+        ("marketplace", ["marketplace.md"]),
+        ("marketplace keys create", ["marketplace.md"]),
+        ("provide", ["provide.md", "containers.md"]),
+    ],
+)
+def test_the_page_of_a_command_tells_of_every_option(
+    words: str, pages: list[str], capsys: pytest.CaptureFixture[str]
 ) -> None:
     with pytest.raises(SystemExit):
         main([*words.split(), "--help"])
     offered = set(re.findall(r"--[a-z][a-z-]+", capsys.readouterr().out)) - {"--help", "--json"}
-    text = (DOCS / "marketplace.md").read_text(encoding="utf-8")
+    text = "".join((DOCS / page).read_text(encoding="utf-8") for page in pages)
     assert len(offered) > 5
     assert [option for option in sorted(offered) if option not in text] == []
 

@@ -8,7 +8,7 @@ import os
 import sqlite3
 import stat
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -123,6 +123,20 @@ class Ledger:
         with self._open() as file:
             sums = [file.execute(_SUMS, (marketplace_url, day)).fetchone() for day in (today, "")]
         return Tally(*sums[0]), Tally(*sums[1])
+
+    def marketplaces(self) -> Mapping[str, tuple[Tally, Tally]]:
+        """Return what each marketplace's jobs came to today and in all, by its URL.
+
+        Raises
+        ------
+        OSError
+            It can't be read.
+        """
+        if not self._path.exists():
+            return {}
+        with self._open() as file:
+            urls = [url for (url,) in file.execute("SELECT DISTINCT marketplace FROM days")]
+        return {url: self.totals(url) for url in sorted(urls)}
 
     @contextlib.contextmanager
     def _open(self) -> Iterator[sqlite3.Connection]:

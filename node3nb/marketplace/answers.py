@@ -143,7 +143,8 @@ def _told(code: int, said: str) -> str | None:
         return None
     if code in _REFUSALS:
         return said or None
-    return f"The marketplace answered {code}{': ' + said.rstrip('.') if said else ''}."
+    next_step = "; try again later, or tell its host" if code >= 500 else ""
+    return f"The marketplace answered {code}{': ' + said.rstrip('.') if said else ''}{next_step}."
 
 
 def _detail(answer: requests.Response) -> tuple[bool, str]:

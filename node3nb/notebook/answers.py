@@ -169,11 +169,8 @@ class Configuration:
         return page.sentence(self._standing()) + table + page.sentence(_CHANGE)
 
     def _standing(self) -> str:
-        keys = " and ".join(self.keys) or "no"
-        return (
-            f"Marketplace {self.marketplace_url}, with {keys} key; kept things are in "
-            f"{self.state_dir}."
-        )
+        keys = f"keys: {', '.join(self.keys)}" if self.keys else "no key"
+        return f"Marketplace {self.marketplace_url}, {keys}; what is kept is in {self.state_dir}."
 
     def _rows(self) -> list[tuple[str, ...]]:
         return [

@@ -143,7 +143,8 @@ class CellLines:
         if provider is not None and (job_id in alike or len(alike) == 1):
             return ProviderJob(provider, job_id if job_id in alike else alike[0])
         known = [*self.job_ids(), *self._market.job_ids(), *(job.job_id for job in jobs)]
-        raise Misused(parsing.unexpected("job", job_id, known))
+        told = parsing.unexpected("job", job_id, known)
+        raise Misused(f"{told} `%node3 market jobs` lists those that other notebooks have sent.")
 
     def _logs(self, args: argparse.Namespace) -> Logs | None:
         return self._find(args.job).logs(follow=args.follow)

@@ -38,7 +38,10 @@ class History(Listing[Sent]):
 
     heads = ("job", "where", "begun", "stands", "cell")
     noun = "cell"
-    none = "No cell has been run or submitted as a job yet."
+    none = (
+        "No cell has been run or submitted as a job yet; `%node3 market jobs` lists those that "
+        "other notebooks have sent."
+    )
     times = ("begun_at", "as_of")
 
     def __init__(self, items: Sequence[Sent] = ()) -> None:

@@ -78,13 +78,20 @@ class MarketLines:
         """Call a job off, and return it as it stands then."""
         if args.job is None:
             raise Misused("Name the job to cancel; `%node3 market jobs` lists them.")
-        self._list(args)
-        job = self.find(args.job)
+        job = self._known(args.job)
+        if job is None or (args.marketplace and job.job_id != args.job):
+            self._list(args)
+            job = self.find(args.job)
         if job is None:
             raise Misused(parsing.unexpected("job", args.job, self.job_ids()))
         job.cancel()
         job.view()
         return job
+
+    def _known(self, job_id: str) -> SubmittedJob | None:
+        """Return a job this notebook has sent or listed, wherever that is."""
+        sent = self._session.history.find(job_id)
+        return sent if isinstance(sent, SubmittedJob) else self.find(job_id)
 
 
 def _of_provider(serves: str, started: str) -> str:

@@ -60,7 +60,5 @@ def _limits(now: Snapshot) -> str:
 def _sums(today: Tally, ever: Tally) -> str:
     if not (ever.completed or ever.failed):
         return ""
-    return (
-        f"; today {today.earned:g} by {today.completed} jobs, "
-        f"in all {ever.earned:g} by {ever.completed}"
-    )
+    jobs = "1 job" if today.completed == 1 else f"{today.completed} jobs"
+    return f"; today {today.earned:g} by {jobs}, in all {ever.earned:g} by {ever.completed}"

@@ -26,7 +26,7 @@ FAULTS = {
     "403": (status(403), "does not accept the API key"),
     "404": (status(404), "injected 404"),
     "429": (status(429, "1"), "is busy"),
-    "500": (status(500), "answered 500: injected 500"),
+    "500": (status(500), "answered 500: injected 500; try again later"),
     "503": (status(503, "1"), "is busy"),
     "invalid JSON": (base_faults.INVALID_JSON, "something other than JSON"),
     "no object": (Fault(200, b"[]"), "not its protocol"),

@@ -48,6 +48,17 @@ def test_yesterday_is_in_all_but_not_today(kept: Ledger) -> None:
     assert kept.totals(URL) == (Tally(1, 0, 0.25), Tally(2, 0, 1.25))
 
 
+def test_each_marketplace_has_sums_of_its_own(kept: Ledger, tmp_path: Path) -> None:
+    assert kept.marketplaces() == {}
+    assert list(tmp_path.iterdir()) == []
+    kept.enter("a", URL, "2020-02-29T12:00:00.000+00:00", DONE, 1.0)
+    kept.enter("b", "http://elsewhere", now_iso(), FAILED, 0.25)
+    assert kept.marketplaces() == {
+        URL: (Tally(), Tally(1, 0, 1.0)),
+        "http://elsewhere": (Tally(0, 1), Tally(0, 1)),
+    }
+
+
 @pytest.mark.parametrize(
     ("zone", "day"), [("UTC", "2026-01-01"), ("XST-10", "2026-01-02"), ("XST+10", "2026-01-01")]
 )

@@ -8,6 +8,11 @@ from typing import Any
 
 from cli.cli_parts import answered, complaint, node3nb
 
+from node3nb import config
+from node3nb.agent.journal import now_iso
+from node3nb.agent.ledger import Ledger
+from node3nb.jobs import ExitReason, JobResult, JobState
+
 HELLO: dict[str, Any] = {
     "description": "Prints.",
     "job": {"command": ["python", "-c", "print('hello')"], "timeout": 60},
@@ -68,6 +73,8 @@ def test_the_doctor_tells_what_is_there_and_what_is_missing() -> None:
         "state_free_bytes",
         "work_dir",
         "work_free_bytes",
+        "earned",
+        "ledger_trouble",
         "agent",
         "outbox_dir",
         "undelivered",
@@ -91,3 +98,25 @@ def test_the_doctor_tells_what_is_there_and_what_is_missing() -> None:
     assert ("not measured: what a container does not stop" in text) == bool(told["engine"])
     for layer in (*told["layers"], *told["missing"]):
         assert layer in text
+
+
+def test_the_doctor_tells_what_was_earned_when_no_provider_runs() -> None:
+    done = JobResult("job", JobState.COMPLETED, ExitReason.EXITED, exit_code=0)
+    for letter, ended_at in (("a", now_iso()), ("b", "2020-02-29T12:00:00.000+00:00")):
+        Ledger(config.ledger_file()).enter(letter, "http://there", ended_at, done, 0.75)
+    told = answered("doctor", "--json")
+    assert told["earned"] == {
+        "http://there": {
+            "today": {"completed": 1, "failed": 0, "earned": 0.75},
+            "ever": {"completed": 2, "failed": 0, "earned": 1.5},
+        }
+    }
+    line = "earned     1.5 at http://there: 2 jobs completed, 0 not; today 0.75: 1, 0 not\n"
+    assert line in node3nb("doctor").stdout
+
+
+def test_a_ledger_that_cannot_be_read_keeps_the_doctor_from_nothing() -> None:
+    config.ledger_file().mkdir()
+    told = node3nb("doctor").stdout
+    assert "earned     The ledger " in told
+    assert "isolation  " in told

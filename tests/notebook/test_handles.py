@@ -66,7 +66,7 @@ def test_variables_are_taken_as_they_are_when_the_cell_is_sent(cells: Cells) -> 
 
 
 def test_the_history_lists_what_was_sent(cells: Cells, submit: str) -> None:
-    assert repr(cells.run("%node3 history")) == "No cell has been run or submitted as a job yet."
+    assert repr(cells.run("%node3 history")).startswith("No cell has been run or submitted")
     cells.run("%%node3 run;\n# a comment\n\nprint('first')")
     job = cells.run(f"{submit}\nprint('second')")
     history = cells.run("%node3 history")
@@ -150,7 +150,8 @@ def test_one_job_is_looked_at(cells: Cells, start: str, submit: str, tmp_path: P
     assert cells.run(f"%node3 outputs {result.job_id}").files == ()
     told = cells.refusal(f"%node3 outputs {result.job_id} --save {tmp_path}/none")
     assert told.startswith("Only a submitted job's files can be fetched later;")
-    assert cells.refusal("%node3 job nobody") == "There is no job nobody here."
+    told = cells.refusal("%node3 job nobody")
+    assert told.startswith("There is no job nobody here. `%node3 market jobs` lists")
 
 
 def test_choices_hold_for_every_line_until_one_says_otherwise(cells: Cells) -> None:

@@ -118,6 +118,18 @@ def test_jobs_that_another_kernel_has_left_are_listed_and_cancelled(
     assert mine.waits_for() == ""
 
 
+def test_a_job_that_is_known_here_is_cancelled_where_it_is(
+    cells: Cells, submit: str, own: str
+) -> None:
+    cells.run("%config Node3.marketplace = 'http://127.0.0.1:1'")
+    sent = cells.run(f"{submit}\nprint('sent')")
+    listed = cells.run(f"%node3 market jobs {own}")[0]
+    assert listed.job_id == sent.job_id
+    assert "127.0.0.1:1 " in cells.refusal(f"%node3 market cancel {sent.job_id[:12]}")
+    assert cells.run(f"%node3 market cancel {sent.job_id}") is sent
+    assert sent.status() == "cancelled"
+
+
 def test_what_can_not_be_cancelled_is_told(cells: Cells, own: str) -> None:
     assert "`%node3 market jobs` lists them" in cells.refusal(f"%node3 market cancel {own}")
     assert cells.refusal(f"%node3 market cancel nobody {own}").startswith("There is no job nobody")
