@@ -14,6 +14,8 @@ from node3nb.secret_text import Secret
 
 #: Payout address of a provider that has none and is not known by an id yet.
 UNCLAIMED = "unclaimed"
+#: Refusals of a key that was never accepted, after which it is given up.
+MOST_REFUSALS = 10
 #: What is said of an invitation that is none any more.
 _REFUSED = (
     "The marketplace refuses the invitation: it is used up, revoked, over, or another's; have its "
@@ -44,7 +46,7 @@ class Enrolment:
         if kept and not key:
             self.agent_id = str(config.key("agent_id", client.url))
         self._known = bool(kept)
-        self._fresh = False
+        self._fresh, self._refusals = False, 0
         self._unkept: Registered | None = None
         client.use_key(kept)
 
@@ -76,15 +78,18 @@ class Enrolment:
 
     def accepted(self) -> None:
         """Take note that the marketplace accepts the key."""
-        self._fresh = False
+        self._fresh, self._refusals = False, 0
 
     def renew(self) -> bool:
         """Forget a kept key that is refused; return whether there is hope in a new one.
 
-        There is none when the owner gave the key, or when not even a new one was ever accepted.
+        There is none when the owner gave the key, and little when not even a new one was ever
+        accepted: before another is asked for, it is refused some times, further and further apart.
         """
-        if self._given or self._fresh:
+        self._refusals += 1
+        if self._given or (self._fresh and self._refusals < MOST_REFUSALS):
             return False
+        self._refusals = 0
         self._known = False
         self._client.use_key("")
         return True

@@ -20,6 +20,10 @@ class Fault:
     retry_after: str | None = None
     #: Seconds before the answer.
     delay_s: float = 0.0
+    #: All that is sent before the connection ends, HTTP or not; None sends an answer.
+    raw: bytes | None = None
+    #: Seconds between two bytes of that.
+    drip_s: float = 0.0
     #: Whether the connection closes in the middle of the body.
     truncated: bool = False
     #: Whether the call is done before its answer goes wrong, as when a network dies.

@@ -234,7 +234,10 @@ class _Handler(BaseHTTPRequestHandler):
             return
         done = self._answer(call) if fault.after_effect else (200, {})
         time.sleep(fault.delay_s)
-        self._send_wrong(fault, *done)
+        if fault.raw is None:
+            self._send_wrong(fault, *done)
+        else:
+            self._send_raw(fault.raw, fault.drip_s)
 
     def _read(self) -> Call:
         body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
@@ -276,6 +279,14 @@ class _Handler(BaseHTTPRequestHandler):
         self.end_headers()
         self.wfile.write(body[: len(body) // 2] if fault.truncated else body)
         self.close_connection = fault.truncated
+
+    def _send_raw(self, raw: bytes, drip_s: float) -> None:
+        self.close_connection = True
+        pieces = [raw[i : i + 1] for i in range(len(raw))] if drip_s else [raw]
+        with contextlib.suppress(OSError):
+            for piece in pieces:
+                self.wfile.write(piece)
+                time.sleep(drip_s)
 
     def _answer(self, call: Call) -> Answer:
         market = self.server.marketplace
