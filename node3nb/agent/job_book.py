@@ -22,6 +22,8 @@ class JobBook:
         self._lock = threading.Lock()
         self._running: dict[str, JobRecord] = {}
         self._ended: deque[JobRecord] = deque()
+        #: Those of them that their marketplace does not know of; a job that is one is not taken.
+        self._unsettled: dict[str, JobRecord] = {}
         #: About how many bytes those take.
         self._ended_bytes = 0
         self._completed = self._failed = 0
@@ -39,6 +41,7 @@ class JobBook:
         with self._lock:
             if self._running.pop(record.spec.job_id, None) is not None:
                 self._ended.append(record)
+                self._unsettled[record.spec.job_id] = record
                 self._ended_bytes += remembered.size(record)
                 self._ended_cpu_s += result.usage.cpu_s
             self._forget()
@@ -46,7 +49,7 @@ class JobBook:
     def settle(self, job_id: str, result: JobResult) -> None:
         """Enter how a job ended in its marketplace's eyes; one that is settled stays so."""
         with self._lock:
-            record = self._unsettled(job_id)
+            record = self._unsettled.pop(job_id, None)
             if record is None:
                 return
             self._ended_bytes -= remembered.size(record)
@@ -62,11 +65,10 @@ class JobBook:
     def _forget(self) -> None:
         """Forget the oldest of what has ended, until the rest may stay."""
         while self._ended and (len(self._ended) > KEPT or self._ended_bytes > KEPT_BYTES):
-            self._ended_bytes -= remembered.size(self._ended.popleft())
-
-    def _unsettled(self, job_id: str) -> JobRecord | None:
-        open_ones = (record for record in reversed(self._ended) if not record.state.final)
-        return next((each for each in open_ones if each.spec.job_id == job_id), None)
+            oldest = self._ended.popleft()
+            self._ended_bytes -= remembered.size(oldest)
+            if self._unsettled.get(oldest.spec.job_id) is oldest:
+                del self._unsettled[oldest.spec.job_id]
 
     def running(self) -> list[JobRecord]:
         """Return the jobs whose run has not ended."""
@@ -76,13 +78,13 @@ class JobBook:
     def waits(self, job_id: str) -> bool:
         """Whether a job's run has ended and its marketplace does not know."""
         with self._lock:
-            return self._unsettled(job_id) is not None
+            return job_id in self._unsettled
 
     def find(self, job_id: str) -> JobRecord | None:
         """Return the newest job of an id; a beginning of one is none: this may end a job."""
         with self._lock:
-            records = [*self._running.values(), *reversed(self._ended)]
-        return next((record for record in records if record.spec.job_id == job_id), None)
+            ended = (each for each in reversed(self._ended) if each.spec.job_id == job_id)
+            return self._running.get(job_id) or next(ended, None)
 
     def logs(self, job_id: str) -> tuple[str, str] | None:
         """Return what a job has printed so far to standard output and error; None for no job.

@@ -17,6 +17,8 @@ from node3nb.jobs import JobResult, failure
 VERSION = 1
 #: Longest envelope read, in bytes: ids and a URL.
 MAX_ENVELOPE_BYTES = 64 * 1024
+#: Hexadecimal digits that tell the letters about one job from each other.
+NAME_DIGITS = 8
 #: Largest letter read, in bytes: logs and lists of outputs are excerpts.
 MAX_LETTER_BYTES = 8 << 20
 
@@ -145,7 +147,12 @@ def read_letter(content: bytes) -> Letter:
 
 def new_name(job_id: str) -> str:
     """Return a name for a letter about a job."""
-    return f"{job_id}-{uuid.uuid4().hex[:8]}"
+    return f"{job_id}-{uuid.uuid4().hex[:NAME_DIGITS]}"
+
+
+def is_about(job_id: str, name: str) -> bool:
+    """Whether a letter of this name is about a job."""
+    return name[: -NAME_DIGITS - 1] == job_id and name[-NAME_DIGITS - 1 :].startswith("-")
 
 
 def _read(kind: TypeAdapter[_Kept], content: bytes) -> _Kept:

@@ -21,6 +21,7 @@ from node3nb.agent.letter import (
     Letter,
     LetterDamaged,
     LetterFromLater,
+    is_about,
     read_envelope,
     read_letter,
 )
@@ -177,7 +178,7 @@ class Outbox:
     def holds(self, job_id: str) -> bool:
         """Whether a letter about a job is here."""
         unkept = any(letter.job_id == job_id for letter in self._unkept.values())
-        return unkept or any(True for _ in self._directory.glob(f"{job_id}-????????"))
+        return unkept or any(is_about(job_id, name) for name in os.listdir(self._directory))
 
     def claim(self, name: str) -> bool:
         """Take a letter for this thread; return whether it is still there and nobody has it."""

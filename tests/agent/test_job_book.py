@@ -9,7 +9,7 @@ import pytest
 
 from node3nb import NativeExecutor
 from node3nb.agent import job_book, remembered
-from node3nb.agent.job_book import JobBook
+from node3nb.agent.job_book import KEPT, JobBook
 from node3nb.agent.records import JobRecord, Lease
 from node3nb.jobs import ExitReason, JobResult, JobSpec, JobState, OutputFile
 
@@ -90,3 +90,18 @@ def test_the_oldest_are_forgotten_for_their_bytes(monkeypatch: pytest.MonkeyPatc
     assert kept == [f"job{number}" for number in range(39, 39 - len(kept), -1)]
     assert 3 <= len(kept) * 16_000 // sys.getsizeof("x" * 16_000) <= 6
     assert book.totals()[0] == 40
+
+
+def test_a_job_waits_until_it_is_settled_or_forgotten() -> None:
+    book = JobBook()
+    names = [f"job-{number}" for number in range(KEPT + 2)]
+    for name in names:
+        job = record(name)
+        book.open(job)
+        assert not book.waits(name)
+        book.close(job, done(name))
+        assert book.waits(name)
+    book.settle(names[-1], done(names[-1]))
+    waiting = [name for name in names if book.waits(name)]
+    assert waiting == names[2:-1]
+    assert book.totals()[0] == 1
