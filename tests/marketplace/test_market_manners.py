@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import sqlite3
 from collections.abc import Iterator
 from dataclasses import replace
@@ -12,7 +13,11 @@ from marketplace.market_parts import CALL_S, Market, eventually, refusal, said
 from prometheus_client.openmetrics.parser import text_string_to_metric_families
 
 from node3nb.marketplace.keys import Role
+from node3nb.marketplace.manners import turnstile
+from node3nb.marketplace.manners.keyring import Keyring
 from node3nb.marketplace.manners.rates import Rates, place
+from node3nb.marketplace.manners.turnstile import Turnstile
+from node3nb.marketplace.refusals import TooMany
 from node3nb.marketplace.server import running
 from node3nb.marketplace.settings import Settings
 
@@ -88,6 +93,36 @@ def test_wrong_keys_are_counted_by_address(settings: Settings) -> None:
         assert codes[0] == 401
         assert 429 in codes
         market.close()
+
+
+def test_wrong_keys_that_come_at_once_are_not_all_looked_up(
+    settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(turnstile, "WRONG_PER_S", 1e-9)
+    monkeypatch.setattr(turnstile, "WRONG_BURST", 10.0)
+    looked_up: list[str] = []
+
+    async def look_up(key: str) -> None:
+        looked_up.append(key)
+        await asyncio.sleep(0)
+
+    async def come() -> list[object]:
+        settings.data_dir.mkdir()
+        entry = Turnstile(settings, Keyring(settings.data_dir, look_up))
+        callers = (entry.caller(f"wrong{number}", "192.0.2.1") for number in range(100))
+        return await asyncio.gather(*callers, return_exceptions=True)
+
+    told = asyncio.run(come())
+    assert len(looked_up) < 20
+    assert sum(isinstance(each, TooMany) for each in told) == 100 - len(looked_up)
+
+
+def test_the_limiter_forgets_whoever_has_not_called_for_longest() -> None:
+    rates = Rates(1.0, 1.0, remembered=2, clock=lambda: 0.0)
+    for who in ("busy", "once", "busy", "other"):
+        rates.take(who)
+    assert rates.take("busy") > 0
+    assert rates.take("once") == 0
 
 
 def test_the_limiter_remembers_a_bounded_number() -> None:

@@ -6,7 +6,6 @@ import contextlib
 import logging
 from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass
-from typing import Any, Protocol
 
 from starlette.responses import Response
 
@@ -29,6 +28,7 @@ from node3nb.marketplace.store import retention, uploads
 from node3nb.marketplace.store.files import StoredFile
 from node3nb.marketplace.store.storage import Quota
 from node3nb.marketplace.store.uploads import Upload
+from node3nb.marketplace.transactions import Transactions
 from node3nb.marketplace.words import ArtifactKind
 
 #: How long a file that comes through the server may be silent before it is given up, in seconds.
@@ -49,16 +49,6 @@ class Slot:
     kind: ArtifactKind
     #: The acceptance that sends it; 0 for the submitter.
     acceptance: int = 0
-
-
-class Transactions(Protocol):
-    """How the database is asked; `Marketplace` is."""
-
-    async def write(self, operation: Any, /, *args: Any, **kwargs: Any) -> Any:
-        """Make a change and wait until it is on disk."""
-
-    async def read(self, operation: Any, /, *args: Any, **kwargs: Any) -> Any:
-        """Ask for what is committed."""
 
 
 class Artifacts:

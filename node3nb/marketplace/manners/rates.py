@@ -49,17 +49,18 @@ class Rates:
 
     def take(self, who: str) -> float:
         """Count a call if it may be made; return after how many seconds it may, 0 when it was."""
-        left, now = self._left(who), self._clock()
-        if left < 1.0:
-            return (1.0 - left) / self._per_s
-        self._buckets[who] = (left - 1.0, now)
+        left = self._left(who)
+        counted = left >= 1.0
+        self._buckets[who] = (left - 1.0 if counted else left, self._clock())
         self._buckets.move_to_end(who)
         if len(self._buckets) > self._remembered:
             self._buckets.popitem(last=False)
-        return 0.0
+        return 0.0 if counted else (1.0 - left) / self._per_s
 
     def _left(self, who: str) -> float:
-        left, at = self._buckets.get(who, (self._burst, 0.0))
+        if who not in self._buckets:
+            return self._burst
+        left, at = self._buckets[who]
         return min(self._burst, left + (self._clock() - at) * self._per_s)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import math
 from collections import Counter
@@ -17,6 +18,8 @@ from node3nb.marketplace.settings import Settings
 BURST_S = 5.0
 #: Wrong keys a second that an address may go on sending, and how many at once.
 WRONG_PER_S, WRONG_BURST = 20.0, 500.0
+#: Keys looked up at once; the database reads for few at a time anyway.
+LOOKUPS_AT_ONCE = 4
 
 
 class Turnstile:
@@ -35,6 +38,7 @@ class Turnstile:
         self._keyed = Rates(settings.calls_per_s, settings.calls_per_s * BURST_S)
         self._keyless = Rates(settings.keyless_calls_per_s, settings.keyless_calls_per_s * BURST_S)
         self._wrong = Rates(WRONG_PER_S, WRONG_BURST)
+        self._looking_up = asyncio.Semaphore(LOOKUPS_AT_ONCE)
         self._most_inside = settings.calls_at_once
         self._inside: Counter[str] = Counter()
 
@@ -55,7 +59,9 @@ class Turnstile:
 
     async def _known(self, key: str, address: str) -> Caller | None:
         caller = self._keyring.remembered(key)
-        if caller is None:
+        if caller is not None:
+            return caller
+        async with self._looking_up:  # or thousands would be on their way before one is found wrong
             _require_no_wait(self._wrong.wait_s(address), "your address with wrong keys")
             caller = await self._keyring.caller(key)
             if caller is None:

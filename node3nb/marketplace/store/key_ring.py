@@ -135,7 +135,7 @@ def revoke(connection: sa.Connection, key_id: str, now: float) -> KeyView:
     Conflict
         It is the last one of an administrator.
     """
-    row = _row(connection, key_id)
+    row = _held(connection, key_id)
     if row.revoked_at is not None:
         return _view(row)
     revoked = connection.execute(
@@ -167,7 +167,7 @@ def rotate(connection: sa.Connection, key_id: str, now: float) -> NewKey:
     Conflict
         It is not valid any more.
     """
-    row = _row(connection, key_id)
+    row = _held(connection, key_id)
     if connection.execute(_KEY, {"named": key_id, "now": now}).one_or_none() is None:
         raise Conflict("key_id: it is not valid any more; make a new key.")
     role = Role(row.role)
@@ -196,6 +196,14 @@ def revoked_since(connection: sa.Connection, since: float) -> frozenset[str]:
     """Return the names of the keys that were revoked from a time on."""
     query = sa.select(keys.c.key_id).where(keys.c.revoked_at >= since)
     return frozenset(connection.execute(query).scalars())
+
+
+def _held(connection: sa.Connection, key_id: str) -> sa.Row[tuple[object, ...]]:
+    """Return a key whose owner's keys nobody else changes until this transaction ends."""
+    row = _row(connection, key_id)
+    owners = sa.select(keys.c.key_id).where(keys.c.role == row.role, keys.c.owner == row.owner)
+    connection.execute(owners.order_by(keys.c.key_id).with_for_update()).all()
+    return _row(connection, key_id)
 
 
 def _row(connection: sa.Connection, key_id: str) -> sa.Row[tuple[object, ...]]:
