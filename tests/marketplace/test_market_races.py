@@ -7,6 +7,12 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 from marketplace.market_parts import BOTH, COMPLETION, Market, Person, said
 
+from node3nb.marketplace.store import files, uploads
+from node3nb.marketplace.store.files import StoredFile
+from node3nb.marketplace.store.storage import Quota
+from node3nb.marketplace.store.uploads import Upload
+from node3nb.marketplace.words import ArtifactKind
+
 DATABASES = BOTH
 
 JOBS = 50
@@ -66,3 +72,13 @@ def test_a_completion_repeated_at_the_same_time_has_one_answer(market: Market) -
         assert len(set(pool.map(complete, people))) == 1
     events = [event["event"] for event in market.consumer.job(job_id)["history"]]
     assert events.count("completed") == 1
+
+
+def test_an_input_of_whose_arrival_two_calls_tell_at_once_is_kept(market: Market) -> None:
+    job_id, sha256 = market.consumer.submit(awaits_input=True), "ab" * 32
+    file = StoredFile(uploads.new_name(), 3, sha256)
+    upload = Upload(file.name, job_id, ArtifactKind.INPUT, 0, file.bytes, sha256, 2e9)
+    market.do(lambda connection: uploads.begin(connection, upload, Quota(1 << 20, 10)))
+    for _ in range(2):
+        kept = market.do(lambda connection: files.keep_input(connection, job_id, file, 1.8e9))
+        assert (kept.file, kept.spare) == (file, ())

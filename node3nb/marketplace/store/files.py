@@ -93,8 +93,8 @@ def keep_input(connection: sa.Connection, job_id: str, file: StoredFile, now: fl
     attempts.hold(connection, job_id)
     earlier = _kept_or_none(connection, job_id, ArtifactKind.INPUT)
     if earlier is not None and earlier.same_as(file):
-        uploads.discard(connection, file.name)
-        return Kept(earlier, spare=(file.name,))
+        given_up = uploads.discard(connection, file.name)  # it is not when told of twice at once
+        return Kept(earlier, spare=(file.name,) if given_up else ())
     freed = queue.make_available(connection, job_id)
     if freed is None:
         status = attempts.require_job(connection, job_id)
