@@ -36,6 +36,8 @@ KEEP_ALIVE_S = 90
 MAX_HEAD_BYTES = 64 << 10
 #: Connections that are open at once at the most.
 CONNECTIONS = 10_000
+#: Descriptors beyond those of connections: for the database, files and logs.
+OTHER_DESCRIPTORS = 2000
 #: Connections that may wait to be taken.
 BACKLOG = 2048
 
@@ -56,7 +58,7 @@ def serve(settings: Settings) -> None:
     ConfigError
         The address is taken, or the data directory, the database or the bucket can't be used.
     """
-    os.umask(0o077)  # what a marketplace keeps is for nobody else on the machine
+    _prepare_process()
     hosting = settings.hosting
     shared = isinstance(database.backend_of(settings.database_url), SharedBackend)
     if hosting.workers > 1 and not shared:
@@ -80,12 +82,28 @@ def serve(settings: Settings) -> None:
 
 def serve_as_worker(descriptor: int) -> None:
     """Serve on a socket that another process listens on, with the settings it tells."""
-    os.umask(0o077)
+    _prepare_process()
     settings = multiple.told()
     notes.configure(settings.hosting.log, settings.hosting.log_level)
     process.end_with_stdin()
     with socket.socket(fileno=descriptor) as listener:
         _run(_Server(create_app(settings), lambda: print("ready", flush=True)), listener)  # noqa: T201 - told to that process
+
+
+def _prepare_process() -> None:
+    """Keep what is written from others on the machine, and have room for all connections.
+
+    Most systems let a process have 1024 descriptors and more if it asks for them.
+    """
+    os.umask(0o077)
+    if hasattr(os, "fork"):
+        import resource  # noqa: PLC0415 - POSIX only
+
+        soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+        wanted = CONNECTIONS + OTHER_DESCRIPTORS
+        if soft < wanted:
+            most = wanted if hard == resource.RLIM_INFINITY else min(wanted, hard)
+            resource.setrlimit(resource.RLIMIT_NOFILE, (most, hard))
 
 
 def _run(server: _Server, listener: socket.socket) -> None:

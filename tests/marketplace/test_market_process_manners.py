@@ -5,6 +5,7 @@ from __future__ import annotations
 import http.client
 import json
 import logging
+import resource
 import signal
 import subprocess
 import sys
@@ -158,3 +159,13 @@ def test_a_failure_is_noted_without_its_values() -> None:
     for line in (JsonLines().format(record), TextLines().format(record)):
         assert "hunter2" not in line
         assert "ValueError" in line
+
+
+def test_it_has_descriptors_for_more_connections_than_a_process_usually_may(tmp_path: Path) -> None:
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (256, hard))
+    try:
+        with process(tmp_path) as (_, child):
+            assert resource.prlimit(child.pid, resource.RLIMIT_NOFILE)[0] >= min(hard, 10_000)
+    finally:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
