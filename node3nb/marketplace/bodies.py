@@ -12,6 +12,8 @@ from node3nb.marketplace.refusals import TooLarge
 
 #: Largest JSON body, in bytes.
 MAX_JSON_BYTES = 2 << 20
+#: Largest JSON body of a call without a key, in bytes: they are few, and say little.
+MAX_KEYLESS_BYTES = 64 << 10
 #: How much of a body that is too large is read and dropped before it is refused: a client that
 #: still sends when the connection closes never sees the answer.
 DRAIN_BYTES = 64 << 20
@@ -66,7 +68,8 @@ class BoundedJson:
         if scope["type"] != "http" or scope["method"] in {"PUT", "PATCH"}:
             await self._app(scope, receive, send)
             return
-        chunks = within(Request(scope, receive).stream(), MAX_JSON_BYTES)
+        most = MAX_JSON_BYTES if scope["caller"] else MAX_KEYLESS_BYTES
+        chunks = within(Request(scope, receive).stream(), most)
         body = b"".join([chunk async for chunk in chunks])
         await self._app(scope, _replay(body, receive), send)
 

@@ -72,6 +72,11 @@ def _send_without_end(connection: socket.socket, start: bytes) -> None:
         connection.sendall(b"a" * (1 << 16))
 
 
+def test_what_nobody_known_sends_is_small(market: Market) -> None:
+    answer = market.nobody.post("/api/agents/register", {**MACHINE, "gpu_model": "x" * (1 << 20)})
+    assert refusal(answer)[0] == 413
+
+
 def test_a_list_of_large_jobs_is_read_without_them(market: Market) -> None:
     for _ in range(3):
         market.consumer.submit(job_type="odd", files={"a": "x" * 1_000_000})
