@@ -48,7 +48,7 @@ def refused(error: Refusal) -> JSONResponse:
     headers = {}
     if "retry_after_s" in error.facts:
         headers["Retry-After"] = str(error.facts["retry_after_s"])
-    if error.status == HTTPStatus.REQUEST_TIMEOUT:
+    if error.hangs_up:
         headers["Connection"] = "close"
     return problem(
         error.status, str(error), KINDS + error.kind(), headers=headers, facts=error.facts

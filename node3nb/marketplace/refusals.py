@@ -21,6 +21,8 @@ class Refusal(Node3Error):
 
     #: Status code of the answer.
     status: ClassVar[int] = 400
+    #: Whether the connection is closed after it.
+    hangs_up: ClassVar[bool] = False
 
     def __init__(self, message: str | None = None, **facts: Any) -> None:
         super().__init__(message)
@@ -30,6 +32,12 @@ class Refusal(Node3Error):
     def kind(cls) -> str:
         """Return the name that programs know this kind by: its class's, in small letters."""
         return re.sub(r"(?<=[a-z])(?=[A-Z])", "-", cls.__name__).lower()
+
+
+class TwoLengths(Refusal):
+    """Content-Length, Transfer-Encoding: only one of them can hold; send one."""
+
+    hangs_up = True
 
 
 class WrongState(Refusal):
@@ -82,6 +90,7 @@ class TooSlow(Refusal):
     """The body came too slowly; send it again over a faster line."""
 
     status = 408
+    hangs_up = True
 
 
 class TooLarge(Refusal):

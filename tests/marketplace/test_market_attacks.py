@@ -8,7 +8,7 @@ import time
 from urllib.parse import urlsplit
 
 import pytest
-from marketplace.market_parts import BASE_QUERY, MACHINE, Market, refusal, said
+from marketplace.market_parts import BASE_QUERY, CALL_S, MACHINE, Market, refusal, said
 
 from node3nb.marketplace.client import MarketplaceClient
 from node3nb.marketplace.protocol import AvailableQuery
@@ -75,6 +75,18 @@ def _send_without_end(connection: socket.socket, start: bytes) -> None:
 def test_what_nobody_known_sends_is_small(market: Market) -> None:
     answer = market.nobody.post("/api/agents/register", {**MACHINE, "gpu_model": "x" * (1 << 20)})
     assert refusal(answer)[0] == 413
+
+
+def test_a_call_with_two_lengths_is_refused_and_what_follows_is_not_read(market: Market) -> None:
+    lengths = b"Content-Length: 5\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n"
+    first = b"POST /api/agents/heartbeat HTTP/1.1\r\nHost: x\r\n" + lengths
+    parts = urlsplit(market.url)
+    with socket.create_connection((parts.hostname, parts.port), timeout=CALL_S) as connection:
+        connection.sendall(first + b"GET /api/status HTTP/1.1\r\nHost: x\r\n\r\n")
+        with connection.makefile("rb") as answers:
+            told = answers.read()
+    assert told.startswith(b"HTTP/1.1 400 ")
+    assert told.count(b"HTTP/1.1 ") == 1
 
 
 def test_a_list_of_large_jobs_is_read_without_them(market: Market) -> None:

@@ -13,10 +13,13 @@ from node3nb.marketplace.manners import notes
 from node3nb.marketplace.manners.turnstile import Turnstile
 from node3nb.marketplace.manners.visit import Visit
 from node3nb.marketplace.problems import problem, refused
-from node3nb.marketplace.refusals import HeadTooLarge, QueryTooLong, Refusal
+from node3nb.marketplace.refusals import HeadTooLarge, QueryTooLong, Refusal, TwoLengths
 
 #: Longest query of a URL, and largest headers of a call altogether, in bytes.
 MAX_QUERY_BYTES, MAX_HEADER_BYTES = 4 << 10, 16 << 10
+#: Headers that say where a body ends; a proxy may believe the one and we the other, and what comes
+#: behind would be somebody else's call (RFC 9112, section 11.2).
+_LENGTHS = {b"content-length", b"transfer-encoding"}
 
 
 class Gate:
@@ -79,6 +82,8 @@ def _check_head(scope: MutableMapping[str, Any]) -> None:
         raise QueryTooLong
     if sum(len(name) + len(value) for name, value in scope["headers"]) > MAX_HEADER_BYTES:
         raise HeadTooLarge
+    if {name for name, _ in scope["headers"]} >= _LENGTHS:
+        raise TwoLengths
 
 
 async def _refuse(visit: Visit, error: Refusal) -> None:
