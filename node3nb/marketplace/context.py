@@ -76,7 +76,7 @@ class Marketplace:
         self.meters = Meters()
         self.auditor = Auditor(self, clock)
         self.pulse = Pulse(self._database)
-        self._counts: Counts | None = None
+        self._counting: asyncio.Task[Counts] | None = None
         self._counted_at = 0.0
 
     async def _look_up(self, key: str) -> Caller | None:
@@ -147,11 +147,18 @@ class Marketplace:
         return Counts(timestamp=iso(self.now()), jobs=jobs, agents=agents)
 
     async def late_counts(self) -> Counts:
-        """Return how many jobs and agents there were a moment ago: counting many takes long."""
-        if self._counts is None or time.monotonic() - self._counted_at > COUNTED_S:
-            self._counts = await self.counts()
-            self._counted_at = time.monotonic()
-        return self._counts
+        """Return how many jobs and agents there were a moment ago.
+
+        Counting many takes long: it is done once, however many ask meanwhile.
+        """
+        late = time.monotonic() - self._counted_at > COUNTED_S
+        if self._counting is None or (late and self._counting.done()):
+            self._counting = asyncio.create_task(self.counts())
+            self._counting.add_done_callback(self._counted)
+        return await asyncio.shield(self._counting)
+
+    def _counted(self, _counting: asyncio.Task[Counts]) -> None:
+        self._counted_at = time.monotonic()
 
     def announce(self, *freed: Freed | None) -> None:
         """Wake an agent for every job that has become available."""

@@ -8,11 +8,15 @@ import time
 from urllib.parse import urlsplit
 
 import pytest
+import sqlalchemy as sa
 from marketplace.market_parts import BASE_QUERY, CALL_S, MACHINE, Market, refusal, said
 
 from node3nb.marketplace.client import MarketplaceClient
+from node3nb.marketplace.context import Marketplace
 from node3nb.marketplace.protocol import AvailableQuery
 from node3nb.marketplace.resources import of_shape
+from node3nb.marketplace.settings import Settings
+from node3nb.marketplace.store import views
 from node3nb.marketplace.store.queue import Freed
 from node3nb.marketplace.waiting import MOST_HELD_BACK, WaitingRoom
 
@@ -87,6 +91,27 @@ def test_a_call_with_two_lengths_is_refused_and_what_follows_is_not_read(market:
             told = answers.read()
     assert told.startswith(b"HTTP/1.1 400 ")
     assert told.count(b"HTTP/1.1 ") == 1
+
+
+def test_many_who_ask_for_the_status_have_the_jobs_counted_once(
+    settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    counted: list[None] = []
+    count = views.counts
+
+    def counts(connection: sa.Connection) -> dict[str, int]:
+        counted.append(None)
+        return count(connection)
+
+    monkeypatch.setattr(views, "counts", counts)
+
+    async def crowd() -> None:
+        market = Marketplace(settings, time.time)
+        async with market.open():
+            await asyncio.gather(*(market.late_counts() for _ in range(20)))
+
+    asyncio.run(crowd())
+    assert len(counted) == 1
 
 
 def test_a_list_of_large_jobs_is_read_without_them(market: Market) -> None:
