@@ -8,6 +8,7 @@ import threading
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
+from node3nb.marketplace.disk_room import free_bytes, kept_free
 from node3nb.marketplace.refusals import Conflict, TooLarge, Unavailable
 
 #: Most bytes of one answer.
@@ -49,10 +50,23 @@ class Logs:
                 raise Conflict(f"offset: the log ends at {end}; go on from there.", offset=end)
             if end + len(content) > self._max_bytes:
                 raise TooLarge(f"body: a log may have {self._max_bytes} bytes; send no more of it.")
+            if not end:
+                self._forget_earlier(job_id, acceptance)
+            self._require_room(len(content))
             try:
                 return end + os.write(log, content)
             except OSError as error:
                 raise Unavailable("The marketplace can't keep more of the log now.") from error
+
+    def _forget_earlier(self, job_id: str, acceptance: int) -> None:
+        """Remove the logs of earlier attempts: nobody is sent one once there is a later."""
+        for earlier in range(1, acceptance):
+            self._path(job_id, earlier).unlink(missing_ok=True)
+
+    def _require_room(self, more: int) -> None:
+        """Leave the database some of what files have left free."""
+        if free_bytes(self._root) - more < kept_free(self._root) // 2:
+            raise Unavailable("The marketplace's disk is full; it keeps no more of the log now.")
 
     @contextlib.contextmanager
     def _opened(self, job_id: str, acceptance: int) -> Iterator[int]:

@@ -54,6 +54,16 @@ def test_the_next_attempt_starts_a_log_of_its_own(market: Market) -> None:
     assert market.consumer.get(f"/api/jobs/{job_id}/log").content == b"second"
 
 
+def test_a_job_that_is_given_back_time_and_again_has_one_log(market: Market) -> None:
+    job_id, agent = market.consumer.submit(), market.agent()
+    for number in range(5):
+        lease = agent.lease(job_id)
+        said(send(agent, job_id, 0, b"%d" % number))
+        said(agent.post(f"/api/jobs/{job_id}/release", {"lease_id": lease}))
+    assert market.consumer.get(f"/api/jobs/{job_id}/log").content == b"4"
+    assert len(list((market.data_dir / "logs").glob(f"{job_id}-*"))) == 1
+
+
 def test_a_log_is_bounded(market: Market) -> None:
     job_id, agent = market.consumer.submit(), market.agent()
     agent.lease(job_id)

@@ -19,6 +19,7 @@ from support import needs
 
 from node3nb.marketplace.artifacts.keeper import SILENCE_S
 from node3nb.marketplace.context import Marketplace
+from node3nb.marketplace.disk_room import free_bytes, kept_free
 from node3nb.marketplace.schema import artifacts, jobs, storage, uploads
 from node3nb.marketplace.server import running
 from node3nb.marketplace.settings import DAY_S, Settings
@@ -186,6 +187,22 @@ def test_a_full_disk_takes_no_files_and_keeps_nothing_of_them(
         assert market.consumer.get(first).content == bytes(12 << 20)
         filler.unlink()
         said(market.consumer.put(third, b"x"))
+
+
+def test_logs_leave_room_for_what_is_noted(
+    settings: Settings, clock: SetClock, small_disk: Path
+) -> None:
+    data_dir = small_disk / "data"
+    settings = replace(settings, data_dir=data_dir, max_log_bytes=64 << 20)
+    with open_market(settings, clock) as market:
+        job_id, agent = market.consumer.submit(), market.agent()
+        agent.lease(job_id)
+        path, end = f"/api/jobs/{job_id}/log?offset=", 0
+        piece = bytes(1 << 18)
+        while (answer := agent.call("PATCH", f"{path}{end}", data=piece)).status_code == 200:
+            end = said(answer)["offset"]
+        assert (refusal(answer)[0], end > 0) == (503, True)
+        assert free_bytes(data_dir) >= kept_free(data_dir) // 2
 
 
 def test_files_go_some_days_after_their_job_has_ended(settings: Settings, clock: SetClock) -> None:

@@ -14,12 +14,10 @@ from typing import BinaryIO
 from starlette.responses import FileResponse, Response
 
 from node3nb.marketplace import durable
+from node3nb.marketplace.disk_room import free_bytes, kept_free
 from node3nb.marketplace.refusals import StoreFull, Unknown
 from node3nb.marketplace.store.files import StoredFile
 
-#: Room left on the disk for the database and the logs: so many bytes, or this share of a
-#: small disk.
-KEPT_FREE_BYTES, KEPT_FREE_SHARE = 512 << 20, 0.05
 #: Bytes of a file sent at a time; a reader has a minute for each (`slow_heads.READ_S`).
 SENT_BYTES = 1 << 18
 #: Names of files, also those of the first version.
@@ -63,9 +61,7 @@ class Directory:
 
     def require_room(self, more: int) -> None:
         """Refuse what would fill the disk so far that nothing else could be noted any more."""
-        disk = os.statvfs(self._root)
-        kept_free = min(KEPT_FREE_BYTES, int(KEPT_FREE_SHARE * disk.f_blocks * disk.f_frsize))
-        if disk.f_bavail * disk.f_frsize - more < kept_free:
+        if free_bytes(self._root) - more < kept_free(self._root):
             raise StoreFull
 
     async def answer(self, file: StoredFile, headers: Mapping[str, str]) -> Response:
