@@ -9,7 +9,7 @@ from marketplace.market_parts import BOTH, Market, SetClock, eventually, refusal
 
 from node3nb.marketplace.server import running
 from node3nb.marketplace.settings import Settings
-from node3nb.marketplace.store import ledger
+from node3nb.marketplace.store import ledger, returns
 from node3nb.marketplace.store.leases import NAMED_SLACK_S
 from node3nb.marketplace.store.queue import PRIORITY_S
 
@@ -172,6 +172,20 @@ def test_a_released_job_is_offered_at_once_and_loses_no_attempt(market: Market) 
     assert view["attempts"] == 0
     assert view["history"][-1]["detail"] == "the notebook closes"
     assert refusal(agent.complete(job_id, lease_id=lease))[0] == 409
+
+
+def test_a_job_that_is_given_back_without_end_is_given_up(
+    market: Market, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(returns, "MOST_FREE", 2)
+    job_id, agent = market.consumer.submit(max_attempts=2), market.agent()
+    for status in ("available", "available", "available", "failed"):
+        body = {"lease_id": agent.lease(job_id)}
+        said(agent.post(f"/api/jobs/{job_id}/release", body))
+        assert market.consumer.status(job_id) == status
+    view = market.consumer.job(job_id)
+    assert (view["error_type"], view["error_message"]) == ("lost", returns.GIVEN_UP)
+    assert view["history"][-1]["event"] == "failed"
 
 
 def test_only_the_holder_releases(market: Market) -> None:

@@ -27,7 +27,7 @@ from node3nb.marketplace.refusals import Refusal
 from node3nb.marketplace.resources import Resources
 from node3nb.marketplace.schema import events, jobs
 from node3nb.marketplace.schema import leases as lease_rows
-from node3nb.marketplace.store import callers, leases, ledger, outcomes, queue, removal
+from node3nb.marketplace.store import callers, leases, ledger, outcomes, queue, removal, returns
 from node3nb.marketplace.store.callers import Origin
 from node3nb.marketplace.store.leases import Claim
 from node3nb.marketplace.store.removal import Place
@@ -160,7 +160,7 @@ class Store(RuleBasedStateMachine):
     def release(self, one: tuple[Job, Lease]) -> None:
         said = Release(lease_id=one[1].lease_id)
         repeated = one[0].told(one[1], "released")
-        taken = self.accepted(leases.release, one[0].job_id, one[1].agent_id, said, self.now)
+        taken = self.accepted(returns.release, one[0].job_id, one[1].agent_id, said, self.now)
         assert taken == (one[0].end(one[1], "released", again=True) or repeated)
 
     @rule(one=held)

@@ -19,7 +19,7 @@ from node3nb.marketplace.protocol import (
     Release,
 )
 from node3nb.marketplace.routes.access import Agent, JobId, Market
-from node3nb.marketplace.store import leases, outcomes
+from node3nb.marketplace.store import leases, outcomes, returns
 from node3nb.marketplace.store.leases import Claim
 
 router = APIRouter(prefix="/api/jobs")
@@ -74,6 +74,6 @@ async def fail(market: Market, agent: Agent, job_id: JobId, failure: Failure) ->
 @router.post("/{job_id}/release", response_model_exclude_none=True, responses=_ONES)
 async def release(market: Market, agent: Agent, job_id: JobId, asked: Release) -> Outcome:
     """Queue a job again that its agent gives back."""
-    answer, freed = await market.write(leases.release, job_id, agent.owner, asked, market.now())
+    answer, freed = await market.write(returns.release, job_id, agent.owner, asked, market.now())
     market.announce(freed)
     return answer

@@ -12,12 +12,12 @@ import sqlalchemy as sa
 from node3nb.jobs import ExitReason
 from node3nb.marketplace.clock import iso
 from node3nb.marketplace.money import units
-from node3nb.marketplace.protocol import Accepted, HeartbeatAnswer, JobStatus, Outcome, Release
+from node3nb.marketplace.protocol import Accepted, HeartbeatAnswer, JobStatus
 from node3nb.marketplace.refusals import WrongState
 from node3nb.marketplace.resources import of_shape
 from node3nb.marketplace.schema import jobs, leases
 from node3nb.marketplace.store import attempts, history
-from node3nb.marketplace.store.attempts import EXPIRED, HELD, RELEASED, Attempt
+from node3nb.marketplace.store.attempts import EXPIRED, HELD, Attempt
 from node3nb.marketplace.store.history import Event
 from node3nb.marketplace.store.queue import Freed
 
@@ -231,7 +231,7 @@ def expire(connection: sa.Connection, now: float) -> list[Freed]:
     rows = connection.execute(
         sa.update(jobs)
         .where(jobs.c.number.in_(numbers))
-        .values(_after_silence(now))
+        .values(after_loss(now, SILENT))
         .returning(*jobs.c)
     ).all()
     for row in rows:
@@ -244,15 +244,15 @@ def expire(connection: sa.Connection, now: float) -> list[Freed]:
     ]
 
 
-def _after_silence(now: float) -> dict[str, Any]:
-    """Return what becomes of a job whose agent fell silent: queued again, or given up."""
+def after_loss(now: float, told: str) -> dict[str, Any]:
+    """Return what becomes of a job whose agent is lost: queued again, or given up."""
     again = jobs.c.attempts < jobs.c.max_attempts
     return {
         "lease_expires_at": None,
         "status": sa.case((again, JobStatus.AVAILABLE), else_=JobStatus.FAILED),
         "finished_at": sa.case((again, None), else_=now),
         "error_type": sa.case((again, None), else_=ExitReason.LOST),
-        "error_message": sa.case((again, None), else_=SILENT),
+        "error_message": sa.case((again, None), else_=told),
     }
 
 
@@ -260,36 +260,3 @@ def end(connection: sa.Connection, lease_id: str, outcome: str, now: float, **fa
     """Note how a lease ended."""
     said = {"lease": lease_id, "outcome": outcome, "ended_at": now, **facts}
     connection.execute(_END, said)
-
-
-def release(
-    connection: sa.Connection, job_id: str, agent_id: str, asked: Release, now: float
-) -> tuple[Outcome, Freed | None]:
-    """Queue a job again that its agent gives back unrun; the attempt does not count.
-
-    Raises
-    ------
-    Refusal
-        The job is unknown, or not the agent's.
-    """
-    attempts.hold(connection, job_id)
-    attempt = attempts.find(connection, job_id, agent_id, asked.lease_id)
-    answer = Outcome(status=RELEASED, job_id=job_id)
-    if attempt.outcome == RELEASED:
-        return answer, None
-    attempts.require_open(attempt, asked.lease_id)
-    connection.execute(
-        sa.update(jobs)
-        .where(jobs.c.job_id == job_id)
-        .values(
-            status=JobStatus.AVAILABLE,
-            lease_expires_at=None,
-            attempts=jobs.c.attempts - 1,
-            finished_at=None,
-            error_type=None,
-            error_message=None,
-        )
-    )
-    end(connection, attempt.lease_id, RELEASED, now)
-    history.record(connection, now, job_id, Event.RELEASED, agent_id=agent_id, detail=asked.reason)
-    return answer, Freed(job_id, attempt.needs)
