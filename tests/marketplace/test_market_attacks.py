@@ -20,7 +20,7 @@ from node3nb.marketplace.store import views
 from node3nb.marketplace.store.queue import Freed
 from node3nb.marketplace.waiting import MOST_HELD_BACK, WaitingRoom
 
-#: How long the marketplace may be busy with one bad call, in seconds.
+#: CPU time that one bad call may cost the marketplace, which runs in this process, in seconds.
 BUSY_S = 2.0
 #: Bytes of a request's head that nobody needs.
 ENDLESS = 16 << 20
@@ -46,9 +46,9 @@ def test_a_crowd_of_faults_costs_no_more_than_one(
     market: Market, path: str, body: dict[str, object]
 ) -> None:
     who = market.consumer if path == "/api/jobs" else market.agent()
-    start = time.monotonic()
+    start = time.process_time()
     code, detail = refusal(who.post(path, body))
-    assert time.monotonic() - start < BUSY_S
+    assert time.process_time() - start < BUSY_S
     assert code == 422
     assert len(detail) < 400
 
