@@ -9,6 +9,7 @@ import bench_dashboard
 import bench_memory
 import bench_sandbox
 import bench_store
+import bench_wakeup
 
 
 def main() -> None:
@@ -20,6 +21,7 @@ def main() -> None:
         bench_agent,
         bench_dashboard,
         bench_store,
+        bench_wakeup,
         bench_artifacts,
     ):
         for what, figure in room.rows():
