@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import time
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 
@@ -28,6 +30,14 @@ class Fault:
     truncated: bool = False
     #: Whether the call is done before its answer goes wrong, as when a network dies.
     after_effect: bool = False
+
+    def pieces(self) -> Iterator[bytes]:
+        """Yield what is sent as it is, slowly where it drips."""
+        raw = self.raw or b""
+        size = 1 if self.drip_s else max(len(raw), 1)
+        for begin in range(0, len(raw), size):
+            yield raw[begin : begin + size]
+            time.sleep(self.drip_s)
 
 
 def status(code: int, retry_after: str | None = None) -> Fault:

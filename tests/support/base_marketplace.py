@@ -234,10 +234,7 @@ class _Handler(BaseHTTPRequestHandler):
             return
         done = self._answer(call) if fault.after_effect else (200, {})
         time.sleep(fault.delay_s)
-        if fault.raw is None:
-            self._send_wrong(fault, *done)
-        else:
-            self._send_raw(fault.raw, fault.drip_s)
+        self._send_wrong(fault, *done)
 
     def _read(self) -> Call:
         body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
@@ -259,18 +256,21 @@ class _Handler(BaseHTTPRequestHandler):
         return body
 
     def _send(self, code: int, content: Any) -> None:
-        binary = isinstance(content, bytes)
-        body = content if binary else json.dumps(content).encode()
+        body = _encoded(content)
         self.send_response(code)
-        kind = "application/octet-stream" if binary else "application/json"
+        kind = "application/octet-stream" if body is content else "application/json"
         self.send_header("Content-Type", kind)
         self.send_header("Content-Length", str(len(body)))
         self.end_headers()
         self.wfile.write(body)
 
     def _send_wrong(self, fault: Fault, code: int, content: Any) -> None:
-        right = content if isinstance(content, bytes) else json.dumps(content).encode()
-        body = right if fault.body is None else fault.body
+        if fault.raw is not None:
+            self.close_connection = True
+            with contextlib.suppress(OSError):
+                self.wfile.writelines(fault.pieces())
+            return
+        body = _encoded(content) if fault.body is None else fault.body
         self.send_response(fault.status or code)
         self.send_header("Content-Type", fault.content_type)
         self.send_header("Content-Length", str(len(body) + 10 * fault.truncated))
@@ -279,14 +279,6 @@ class _Handler(BaseHTTPRequestHandler):
         self.end_headers()
         self.wfile.write(body[: len(body) // 2] if fault.truncated else body)
         self.close_connection = fault.truncated
-
-    def _send_raw(self, raw: bytes, drip_s: float) -> None:
-        self.close_connection = True
-        pieces = [raw[i : i + 1] for i in range(len(raw))] if drip_s else [raw]
-        with contextlib.suppress(OSError):
-            for piece in pieces:
-                self.wfile.write(piece)
-                time.sleep(drip_s)
 
     def _answer(self, call: Call) -> Answer:
         market = self.server.marketplace
@@ -301,3 +293,7 @@ class _Handler(BaseHTTPRequestHandler):
                     market.changed.notify_all()
                 return told
         return 404, {"detail": "Not Found"}
+
+
+def _encoded(content: Any) -> bytes:
+    return content if isinstance(content, bytes) else json.dumps(content).encode()
