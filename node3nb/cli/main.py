@@ -29,6 +29,7 @@ COMMANDS = {
     "drain": ("controls", "have it finish its jobs, then stop"),
     "stop": ("controls", "have it end its jobs, give them back, and stop"),
     "submit": ("submit", "send a job to a marketplace"),
+    "jobs": ("jobs", "list, follow, fetch and cancel the jobs you have submitted"),
     "marketplace": ("marketplace", "host a marketplace"),
     "doctor": ("doctor", "show what this machine can do for jobs"),
     "demo": ("demo", "run every sample job through a marketplace on this machine"),

@@ -12,9 +12,9 @@ from pathlib import Path
 
 from pydantic import ValidationError
 
-from node3nb import config, inert_text
+from node3nb import config
 from node3nb.cli.connection import add_marketplace, key
-from node3nb.cli.options import add_json, print_json
+from node3nb.cli.options import add_json, columns, print_json
 from node3nb.errors import ConfigError
 from node3nb.marketplace.admin_client import AdminClient
 from node3nb.marketplace.keys import Role, name_of
@@ -24,6 +24,9 @@ from node3nb.sizes import parse_seconds
 
 #: Kinds of keys that are made; agents get theirs by registering.
 MADE = tuple(map(str, (Role.CONSUMER, Role.ADMIN, Role.INVITATION, Role.MONITOR)))
+
+#: Widths of the columns of their list.
+WIDTHS = (16, 10, 32, 31, 0)
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
@@ -154,14 +157,9 @@ def _put(args: argparse.Namespace, made: NewKey) -> str:
 
 
 def _lines(found: Iterable[KeyView]) -> Iterable[str]:
-    yield _line("NAME", "KIND", "OWNER", "STATE", "LABEL")
+    yield columns(WIDTHS, ("NAME", "KIND", "OWNER", "STATE", "LABEL"))
     for each in found:
         ends = f"until {each.expires_at[:16].replace('T', ' ')} UTC" if each.expires_at else "valid"
         uses = "" if each.uses_left is None else f", {each.uses_left} left"
         state = "revoked" if each.revoked_at else ends + uses
-        yield _line(each.key_id, each.role, each.owner, state, each.label)
-
-
-def _line(name: str, kind: str, owner: str, state: str, label: str) -> str:
-    said = f"{name:16}  {kind:10}  {owner:16}  {state:34}  {label}"
-    return inert_text.line(said).rstrip() + "\n"
+        yield columns(WIDTHS, (each.key_id, each.role, each.owner, state, each.label))

@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 import json
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import IO, Any
 
 from node3nb import inert_text
@@ -48,6 +48,14 @@ def write_strange(stream: IO[str], text: str) -> None:
     stream.write(inert_text.inert(text) if stream.isatty() else text)
 
 
+def columns(widths: Sequence[int], cells: Sequence[str]) -> str:
+    """Return a line of a table; strangers' text in it is inert."""
+    fitted = [
+        f"{inert_text.line(cell, 300):{width}}" for width, cell in zip(widths, cells, strict=True)
+    ]
+    return "  ".join(fitted).rstrip() + "\n"
+
+
 def add_json(parser: argparse.ArgumentParser) -> None:
     """Add `--json`."""
     parser.add_argument("--json", action="store_true", help="answer with one JSON object")
@@ -66,10 +74,12 @@ def isolation(args: argparse.Namespace) -> Isolation | None:
 
 def add_limits(parser: argparse.ArgumentParser) -> None:
     """Add the caps of a job."""
-    parser.add_argument("--memory", default="2G", metavar="SIZE", help="memory of the whole job")
-    parser.add_argument("--cpus", type=float, default=1.0, metavar="N", help="cores")
-    parser.add_argument("--timeout", default="1h", metavar="TIME", help="wall-clock limit")
-    parser.add_argument("--disk", default="4G", metavar="SIZE", help="bytes it may write")
+    parser.add_argument(
+        "--memory", default="2G", metavar="SIZE", help="memory of the whole job; 2G"
+    )
+    parser.add_argument("--cpus", type=float, default=1.0, metavar="N", help="cores; 1")
+    parser.add_argument("--timeout", default="1h", metavar="TIME", help="wall-clock limit; 1h")
+    parser.add_argument("--disk", default="4G", metavar="SIZE", help="bytes it may write; 4G")
 
 
 def limits(args: argparse.Namespace) -> ResourceLimits:

@@ -33,12 +33,12 @@ def submit(args: argparse.Namespace) -> int:
     client = connection.consumer_client(args)
     job, input_path = _job(args.spec)
     if args.output:
-        _check_empty(args.output)
+        check_empty(args.output)
     job_id, view = _ended(client, job, input_path, waits=bool(args.wait or args.output))
     if view is None:
         _tell(args, {"job_id": job_id}, job_id)
         return 0
-    return _finish(args, client, view)
+    return finish(args, client, view)
 
 
 def _ended(
@@ -55,13 +55,14 @@ def _ended(
         raise
 
 
-def _check_empty(directory: Path) -> None:
+def check_empty(directory: Path) -> None:
     """Refuse a directory for outputs before the job runs for it."""
     if directory.exists() and (not directory.is_dir() or any(directory.iterdir())):
         raise ConfigError(f"output: {directory} is no empty directory; name a new one.")
 
 
-def _finish(args: argparse.Namespace, client: MarketplaceClient, view: JobView) -> int:
+def finish(args: argparse.Namespace, client: MarketplaceClient, view: JobView) -> int:
+    """Tell how a job ended, fetch its outputs if asked to, and return its exit status."""
     result = consumer.result_of(view)
     _tell(args, result.to_dict(), result.stdout.rstrip("\n"))
     _explain(args, result)

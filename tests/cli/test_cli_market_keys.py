@@ -96,7 +96,7 @@ def test_a_list_says_whose_each_key_is_and_how_it_stands(keys: Keys, tmp_path: P
     head, *lines = keys("list").splitlines()
     assert head.split() == ["NAME", "KIND", "OWNER", "STATE", "LABEL"]
     (invitation,) = [line for line in lines if " invitation " in line]
-    assert " UTC, 3 left " in invitation
+    assert " UTC, 3 left  " in invitation
     assert "lab" in invitation
     assert "\x1b" not in invitation
     (revoked,) = [line for line in lines if line.startswith(gone)]
