@@ -1,9 +1,11 @@
 """How fast files go to and from a marketplace, beside plain `requests` in the same minute.
 
-Rounds of both take turns, so that what else the machine does befalls both.  Plain `requests`
-sends to, and fetches from, what has the bytes in the end: for the directory a server of the
-standard library that writes a file and syncs it, for the bucket the same store by URLs signed
-ahead.  It computes no SHA-256; ours does, at both ends.
+Rounds of all take turns, so that what else the machine does befalls all.  Every server is a
+process of its own.  Plain `requests` sends to, and fetches from, what has the bytes in the end:
+for the directory a server of the standard library that writes a file and syncs it, for the bucket
+the same store by URLs signed ahead.  It computes no SHA-256.  Of ours the marketplace computes one
+of an upload, whose sender knows it from packing, and the consumer one of a download; beside it
+stands plain `requests` that does the same.
 """
 
 from __future__ import annotations
@@ -12,15 +14,14 @@ import contextlib
 import hashlib
 import json
 import os
-import shutil
 import statistics
+import subprocess
 import sys
 import tempfile
 import threading
 import time
 from collections.abc import Callable, Iterator
 from datetime import timedelta
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import requests
@@ -31,14 +32,15 @@ from support import seaweed
 
 from node3nb.marketplace.artifacts.signing import Signer
 from node3nb.marketplace.client import MarketplaceClient
-from node3nb.marketplace.server import running
-from node3nb.marketplace.settings import Settings
 from node3nb.transfers.transfer import Transfer
 from node3nb.transfers.url_policy import UrlPolicy
 
 #: Size of the file, in bytes.
 SIZE = 128 << 20
 ROUNDS = 5
+#: What is measured.
+OURS, PLAIN, HASHING = "ours", "plain requests", "plain requests, hashing"
+PLAIN_SERVER = str(Path(__file__).with_name("plain_server.py"))
 MACHINE = {"wallet_address": "w", "gpu_model": "", "gpu_vendor": "", "gpu_memory": 0}
 
 #: Sends a file, and fetches it into another.
@@ -51,41 +53,55 @@ def rows() -> list[tuple[str, str]]:
         room = Path(directory)
         file = room / "file"
         file.write_bytes(os.urandom(SIZE))
-        found = []
-        with _plain_server(room) as url, _marketplace(room / "a", None) as market:
-            plain = (lambda path: _put(url, path), lambda into: _get(url, into))
-            found += _compared("directory", _ours(market), plain, file, room)
-        with seaweed.running() as store, _environment(store.environment):
-            signer = Signer(store.bucket, "plain")
-            with _marketplace(room / "b", f"s3://{store.bucket}/ours") as market:
-                found += _compared("bucket", _ours(market), _signed(signer, file), file, room)
-    return found
+        sha256 = hashlib.sha256(file.read_bytes()).hexdigest()
+        return [*_directory_rows(room, file, sha256), *_bucket_rows(room, file, sha256)]
 
 
-def _compared(where: str, ours: Way, plain: Way, file: Path, room: Path) -> list[tuple[str, str]]:
+def _directory_rows(room: Path, file: Path, sha256: str) -> list[tuple[str, str]]:
+    served = room / "served"
+    with (
+        _plain_server(served) as plain,
+        _plain_server(served, "hash") as hashing,
+        _marketplace(room / "a") as market,
+    ):
+        ways = {
+            OURS: _ours(market, sha256),
+            PLAIN: (lambda path: _put(plain, path), lambda into: _get(plain, into)),
+            HASHING: (lambda path: _put(hashing, path), lambda into: _get(hashing, into, sha256)),
+        }
+        return _compared("directory", ways, file, room)
+
+
+def _bucket_rows(room: Path, file: Path, sha256: str) -> list[tuple[str, str]]:
+    with seaweed.running() as store, _environment(store.environment):
+        plain = _signed(Signer(store.bucket, "plain"), sha256)
+        with _marketplace(room / "b", f"--artifacts=s3://{store.bucket}/ours") as market:
+            return _compared("bucket", {OURS: _ours(market, sha256), PLAIN: plain}, file, room)
+
+
+def _compared(where: str, ways: dict[str, Way], file: Path, room: Path) -> list[tuple[str, str]]:
     took: dict[tuple[str, int], list[float]] = {}
     for _ in range(ROUNDS):
-        for who, way in (("ours", ours), ("plain", plain)):
+        for who, way in ways.items():
             for step, argument in enumerate((file, room / "came")):
                 began = time.perf_counter()
                 way[step](argument)
                 took.setdefault((who, step), []).append(time.perf_counter() - began)
             (room / "came").unlink()
     return [
-        (f"{where}, {what}: of the speed of plain requests", _told(took, step))
+        (f"{where}, {what}: of the speed of {who}", _told(took[OURS, step], took[who, step]))
         for step, what in enumerate(("upload", "download"))
+        for who in list(ways)[1:]
     ]
 
 
-def _told(took: dict[tuple[str, int], list[float]], step: int) -> str:
-    ratios = [
-        plain / ours for plain, ours in zip(took["plain", step], took["ours", step], strict=True)
-    ]
-    mib_s = SIZE / (1 << 20) / statistics.median(took["ours", step])
+def _told(ours: list[float], others: list[float]) -> str:
+    ratios = [other / our for other, our in zip(others, ours, strict=True)]
+    mib_s = SIZE / (1 << 20) / statistics.median(ours)
     return f"{statistics.median(ratios):.2f} ({mib_s:.0f} MiB/s)"
 
 
-def _ours(market: tuple[str, str]) -> Way:
+def _ours(market: tuple[str, str], sha256: str) -> Way:
     """Send as a provider and fetch as a consumer, each to a finished and checked file."""
     url, key = market
     consumer, transfer = MarketplaceClient(url, key), Transfer(UrlPolicy(url))
@@ -99,13 +115,13 @@ def _ours(market: tuple[str, str]) -> Way:
 
     def send(path: Path) -> None:
         target = f"{url}/api/jobs/{job_id}/output"
-        transfer.send(path, target, headers=headers, cancelled=threading.Event())
+        never = threading.Event()
+        transfer.send(path, target, headers=headers, sha256=sha256, cancelled=never)
 
     return send, lambda into: consumer.get_output(job_id, into)
 
 
-def _signed(signer: Signer, file: Path) -> Way:
-    sha256 = hashlib.sha256(file.read_bytes()).hexdigest()
+def _signed(signer: Signer, sha256: str) -> Way:
     hour = timedelta(hours=1)
     to, back = signer.put("aa/plain", SIZE, sha256, hour), signer.get("aa/plain", hour)
     return lambda path: _put(to, path, signer.headers(sha256)), lambda into: _get(back, into)
@@ -116,17 +132,42 @@ def _put(url: str, path: Path, headers: dict[str, str] | None = None) -> None:
         requests.put(url, data=file, headers=headers, timeout=600).raise_for_status()
 
 
-def _get(url: str, into: Path) -> None:
+def _get(url: str, into: Path, sha256: str = "") -> None:
+    digest = hashlib.sha256()
     with requests.get(url, stream=True, timeout=600) as answer, into.open("wb") as file:
         answer.raise_for_status()
         for chunk in answer.iter_content(1 << 20):
             file.write(chunk)
+            if sha256:
+                digest.update(chunk)
+    assert not sha256 or digest.hexdigest() == sha256
 
 
 @contextlib.contextmanager
-def _marketplace(data_dir: Path, artifacts_url: str | None) -> Iterator[tuple[str, str]]:
-    with running(Settings(data_dir, artifacts_url=artifacts_url)) as url:
-        yield url, json.loads((data_dir / "keys.json").read_text())["consumer"]
+def _marketplace(data_dir: Path, *options: str) -> Iterator[tuple[str, str]]:
+    """Run a marketplace; gives its URL and a consumer's key."""
+    host = ["-m", "node3nb", "marketplace", "--port=0", f"--data={data_dir}", *options]
+    with _serving(*host) as said:
+        yield said.split()[-1], json.loads((data_dir / "keys.json").read_text())["consumer"]
+
+
+@contextlib.contextmanager
+def _plain_server(served: Path, *options: str) -> Iterator[str]:
+    """Run a server that keeps one file; gives the file's URL."""
+    with _serving(PLAIN_SERVER, str(served), str(SIZE), *options) as port:
+        yield f"http://127.0.0.1:{port}/file"
+
+
+@contextlib.contextmanager
+def _serving(*arguments: str) -> Iterator[str]:
+    """Run a Python program for a while; gives the first line it prints."""
+    command = [sys.executable, *arguments]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
+        try:
+            assert process.stdout is not None
+            yield process.stdout.readline().strip()
+        finally:
+            process.terminate()
 
 
 @contextlib.contextmanager
@@ -138,43 +179,6 @@ def _environment(variables: dict[str, str]) -> Iterator[None]:
     finally:
         os.environ.clear()
         os.environ.update(before)
-
-
-@contextlib.contextmanager
-def _plain_server(room: Path) -> Iterator[str]:
-    """Serve one file in as few lines as do it."""
-
-    class Handler(BaseHTTPRequestHandler):
-        protocol_version = "HTTP/1.1"
-
-        def log_message(self, *_: object) -> None:
-            """Say nothing."""
-
-        def do_PUT(self) -> None:
-            left = int(self.headers["Content-Length"])
-            with (room / "served").open("wb") as file:
-                while left:
-                    left -= file.write(self.rfile.read(min(left, 1 << 20)))
-                file.flush()
-                os.fsync(file.fileno())
-            self._head(0)
-
-        def do_GET(self) -> None:
-            self._head(SIZE)
-            with (room / "served").open("rb") as file:
-                shutil.copyfileobj(file, self.wfile, 1 << 20)
-
-        def _head(self, size: int) -> None:
-            self.send_response(200)
-            self.send_header("Content-Length", str(size))
-            self.end_headers()
-
-    with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
-        thread = threading.Thread(target=server.serve_forever)
-        thread.start()
-        yield f"http://127.0.0.1:{server.server_address[1]}/file"
-        server.shutdown()
-        thread.join()
 
 
 if __name__ == "__main__":

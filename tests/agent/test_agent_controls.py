@@ -235,7 +235,7 @@ def test_a_kept_key_that_is_refused_is_replaced(market: Market) -> None:
 def test_a_given_key_that_is_refused_is_said(market: Market) -> None:
     with provider(market.url, "n3_agent_0000000000000000_refused") as running:
         eventually(lambda: reason_tells(running, "does not accept the API key"))
-        assert reason_tells(running, "NODE3_API_KEY")
+        assert reason_tells(running, "--keys FILE")
         assert running.running
         assert market.client.status()["agents"]["total"] == 0
 
