@@ -3,14 +3,25 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
+import select
 import socket
 import time
 from urllib.parse import urlsplit
 
 import pytest
 import sqlalchemy as sa
-from marketplace.market_parts import BASE_QUERY, CALL_S, MACHINE, Market, refusal, said
+from marketplace.market_parts import (
+    BASE_QUERY,
+    CALL_S,
+    MACHINE,
+    Market,
+    eventually,
+    refusal,
+    said,
+)
 
+from node3nb.marketplace import bodies
 from node3nb.marketplace.client import MarketplaceClient
 from node3nb.marketplace.context import Marketplace
 from node3nb.marketplace.protocol import AvailableQuery
@@ -79,6 +90,26 @@ def _send_without_end(connection: socket.socket, start: bytes) -> None:
 def test_what_nobody_known_sends_is_small(market: Market) -> None:
     answer = market.nobody.post("/api/agents/register", {**MACHINE, "gpu_model": "x" * (1 << 20)})
     assert refusal(answer)[0] == 413
+
+
+def test_bodies_of_one_caller_are_held_up_to_a_bound(
+    market: Market, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(bodies, "MOST_HELD_BYTES", 2 << 20)
+    agent, other, parts = market.agent(), market.agent(), urlsplit(market.url)
+    head = f"POST /api/agents/heartbeat HTTP/1.1\r\nHost: x\r\nX-API-Key: {agent.key}\r\n"
+    first = f"{head}Content-Length: {1 << 20}\r\n\r\n".encode() + b" " * ((1 << 20) - 1)
+    with contextlib.ExitStack() as stack:
+        held = [
+            stack.enter_context(socket.create_connection((parts.hostname, parts.port)))
+            for _ in range(3)
+        ]
+        for connection in held:
+            connection.sendall(first)
+        ready, _, _ = select.select(held, [], [], CALL_S)
+        assert [each.recv(13) for each in ready] == [b"HTTP/1.1 429 "]
+        said(other.post("/api/agents/heartbeat"))
+    eventually(lambda: agent.post("/api/agents/heartbeat", {"state": "x"}).status_code == 200)
 
 
 def test_a_call_with_two_lengths_is_refused_and_what_follows_is_not_read(market: Market) -> None:

@@ -10,6 +10,7 @@ from starlette.requests import ClientDisconnect
 from node3nb.marketplace.bodies import App, Receive, Send
 from node3nb.marketplace.context import Marketplace
 from node3nb.marketplace.manners import notes
+from node3nb.marketplace.manners.rates import place
 from node3nb.marketplace.manners.turnstile import Turnstile
 from node3nb.marketplace.manners.visit import Visit
 from node3nb.marketplace.problems import problem, refused
@@ -69,7 +70,8 @@ class Gate:
         host = (visit.scope.get("client") or ("",))[0]
         caller = await self._turnstile.caller(visit.key, host)
         visit.caller = visit.scope["caller"] = caller
-        with self._turnstile.inside(caller, host):
+        who = visit.scope["who"] = caller.key_id if caller else place(host)
+        with self._turnstile.inside(who):
             if caller is None:
                 await self._app(visit.scope, visit.receive, visit.send)
                 return

@@ -69,15 +69,14 @@ class Turnstile:
         return caller
 
     @contextlib.contextmanager
-    def inside(self, caller: Caller | None, host: str) -> Iterator[None]:
-        """Count a call among those that are being answered.
+    def inside(self, who: str) -> Iterator[None]:
+        """Count a call of a key, or of a place, among those that are being answered.
 
         Raises
         ------
         TooMany
             There are too many already.
         """
-        who = caller.key_id if caller else place(host)
         if self._inside[who] >= self._most_inside:
             raise TooMany(
                 f"More than {self._most_inside} of your calls are being answered; wait for them.",
