@@ -19,6 +19,9 @@ _DEFAULT_PORTS = {"http": 80, "https": 443}
 _CONFUSING = re.compile(r"[\x00-\x20\x7f\\]")
 #: NAT64 gateways carry IPv4 in these addresses (RFC 6052, section 2.1).
 _NAT64 = ipaddress.IPv6Network("64:ff9b::/96")
+#: Not routed (IANA IPv4 Special-Purpose Address Registry), and metadata in some clouds; Python
+#: takes most of them for public before 3.12.4 (https://github.com/python/cpython/issues/113171).
+_PROTOCOLS = ipaddress.IPv4Network("192.0.0.0/24")
 #: Looks public, but is the host under every Azure machine (Azure documentation, "168.63.129.16").
 _HOST_SERVICES = frozenset({ipaddress.IPv4Address("168.63.129.16")})
 
@@ -214,4 +217,5 @@ def _public(address: _Address) -> bool:
     unusable = address.is_multicast or address.is_reserved or address.is_unspecified
     near = address.is_private or address.is_loopback or address.is_link_local
     site = isinstance(address, ipaddress.IPv6Address) and address.is_site_local
-    return address.is_global and not (unusable or near or site or address in _HOST_SERVICES)
+    host = address in _HOST_SERVICES or address in _PROTOCOLS
+    return address.is_global and not (unusable or near or site or host)
