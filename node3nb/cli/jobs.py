@@ -90,7 +90,11 @@ def logs(args: argparse.Namespace) -> int:
     except KeyboardInterrupt:
         _goes_on(job_id)
         raise
-    status = inert_text.line(client.job(job_id).status)
+    view = consumer.wait(client, job_id)
+    if attempt is None:  # it ended before its provider had sent anything of its log
+        result = consumer.result_of(view)
+        options.write_strange(sys.stdout, result.stdout + result.stderr)
+    status = inert_text.line(view.status)
     sys.stderr.write(f"node3nb: job {job_id} {status}; `node3nb jobs wait` has its result.\n")
     return 0
 

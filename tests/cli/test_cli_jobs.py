@@ -41,6 +41,7 @@ def test_a_job_is_found_and_fetched_on_another_day(market: Market, tmp_path: Pat
     assert (ended.returncode, ended.stdout) == (3, "to say\n")
     assert ended.stderr.startswith("aside\n")
     assert (outputs / "out.txt").read_text() == "made"
+    assert "to say\n" in node3nb("jobs", "logs", job_id, *where(market)).stdout
     again = node3nb("jobs", "wait", job_id, *where(market), "--output", outputs)
     assert "no empty directory" in complaint(again)
 
