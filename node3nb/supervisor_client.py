@@ -29,6 +29,8 @@ READY_S = 30.0
 CLOSE_S = 15.0
 
 _Inbox = queue.SimpleQueue[Frame | None]
+#: The conversations of this process.
+_living: weakref.WeakSet[SupervisorClient] = weakref.WeakSet()
 
 
 class SupervisorClient:
@@ -80,7 +82,7 @@ class SupervisorClient:
         self._inboxes: dict[str, _Inbox] = {}
         self._lost = threading.Event()
         self._first: _Inbox = queue.SimpleQueue()
-        _forget_in_forks(self)
+        _living.add(self)
         threading.Thread(target=self._listen, name="node3nb-supervisor", daemon=True).start()
         self._send(wanted or _wanted(area, isolation, preload))
         #: What the supervisor said when it reported for duty.
@@ -230,13 +232,11 @@ def _wanted(area: str, isolation: str | None, preload: tuple[str, ...]) -> Frame
     }
 
 
-def _forget_in_forks(client: SupervisorClient) -> None:
-    """Keep processes forked by the owner's cells from holding our socket open."""
-    held = weakref.ref(client)
+def _forget_in_fork() -> None:
+    """Keep a process forked by the owner's cells from holding our sockets open."""
+    for client in _living:
+        client.forget()
 
-    def forget() -> None:
-        kept = held()
-        if kept is not None:
-            kept.forget()
 
-    os.register_at_fork(after_in_child=forget)
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_forget_in_fork)

@@ -75,7 +75,10 @@ class Delivery:
 
     def waiting(self) -> list[Envelope]:
         """Return what this agent has not delivered yet, oldest first."""
-        return self._outbox.envelopes(self._client.url, self._client.fingerprint)
+        waiting = self._outbox.envelopes(self._client.url, self._client.fingerprint)
+        for gone in self._taken_since.keys() - {each.name for each in waiting}:
+            self._taken_since.pop(gone, None)
+        return waiting
 
     def leases(self) -> dict[str, str]:
         """Return the leases under which undelivered results were made: lease id by job id."""
@@ -137,12 +140,13 @@ class Delivery:
         """
         if not self._outbox.claim(envelope.name) and not self._hung(envelope.name):
             return None
+        sent: Letter | None = None
         try:
             sent = self._sent(envelope)
             self._earnings.enter(sent)
             self._outbox.remove(envelope.name)
         except FileNotFoundError:
-            return None
+            sent = None
         finally:
             self._outbox.release(envelope.name)
         self._reported.pop(envelope.name, None)

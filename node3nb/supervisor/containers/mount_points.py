@@ -10,6 +10,7 @@ import base64
 import contextlib
 import itertools
 import json
+from collections import deque
 from collections.abc import Callable, Iterable
 
 from node3nb.supervisor.containers.engine_api import EngineAPI, EngineGone, EngineRefusal
@@ -30,8 +31,8 @@ ENGINES_OWN = (
 _STATUS = "X-Docker-Container-Path-Stat"
 #: The bit of a link in the mode told there (pkg.go.dev/io/fs, FileMode).
 _LINK = 1 << 27
-#: What was found sound: an image does not change.
-_sound: set[tuple[str, str, tuple[str, ...]]] = set()
+#: What was found sound, as an image does not change: the latest, since strangers choose images.
+_sound: deque[tuple[str, str, tuple[str, ...]]] = deque(maxlen=256)
 
 
 class Misleading(EngineRefusal):
@@ -84,7 +85,7 @@ def check(
         # It never runs and bears our labels: the provider's end, or the next sweep, removes it.
         with contextlib.suppress(EngineRefusal, EngineGone):
             remove(api, name)
-    _sound.add(key)
+    _sound.append(key)
 
 
 def _look(api: EngineAPI, container: str, targets: tuple[str, ...]) -> None:
