@@ -151,6 +151,11 @@ class Keepers:
         warm = self.nursery.pids if self.nursery is not None else set()
         return frozenset(kept.pid for kept in self.all) | warm
 
+    @property
+    def pids_apart(self) -> frozenset[int]:
+        """Those of them that are keepers, as far as they are known."""
+        return frozenset(kept.pid for kept in self.all if isinstance(kept, KeptApart))
+
     def _make(self, network: str) -> Kept:
         setup = replace(self._blueprint.setup, network=network)
         blueprint = replace(self._blueprint, setup=setup)

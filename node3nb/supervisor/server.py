@@ -257,9 +257,9 @@ class Supervisor:
     def _kill_strays(self) -> None:
         """Kill what hangs from us, and neither from a living keeper nor from the warm Python."""
         self._strays = False
-        spare = self._keepers.pids
-        ended = tree.kill_below(os.getpid(), spare)
-        self._statuses |= {pid: status for pid, status in ended.items() if pid in spare}
+        ended = tree.kill_below(os.getpid(), self._keepers.pids)
+        awaited = self._keepers.pids_apart
+        self._statuses |= {pid: status for pid, status in ended.items() if pid in awaited}
 
     def _end_all(self) -> None:
         """End every job and its keeper, and wait until all are gone."""

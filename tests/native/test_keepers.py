@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import sys
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
@@ -13,6 +15,7 @@ from support.native_jobs import linux_only, wait_until
 
 from node3nb import NativeExecutor, supervisor_client
 from node3nb.jobs import Isolation
+from node3nb.supervisor.warm.nursery import Nursery
 
 SUPERVISOR = Path(__file__).parents[1] / "support" / "native_mute_keepers.py"
 pytestmark = linux_only
@@ -36,3 +39,12 @@ def test_keeper_that_ends_unnamed_is_buried(executor: NativeExecutor) -> None:
     parked = int(numbers.read_text().split()[0])
     wait_until(lambda: not psutil.pid_exists(parked))
     numbers.unlink()
+
+
+def test_a_warm_python_that_a_hunt_for_strays_has_buried_is_forgotten() -> None:
+    nursery = Nursery(sys.executable, ())
+    (warm,) = nursery.pids
+    nursery.close()
+    os.waitpid(warm, 0)
+    nursery.reap()
+    assert not nursery.leaving

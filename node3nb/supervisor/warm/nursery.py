@@ -225,7 +225,7 @@ class Nursery:
 
     def reap(self) -> None:
         """Bury those that were let go and have ended."""
-        self._ended = [pid for pid in self._ended if not os.waitpid(pid, os.WNOHANG)[0]]
+        self._ended = [pid for pid in self._ended if not _buried(pid)]
 
     def let_go(self) -> None:
         """Close our ends in a fork, and so leave them to us."""
@@ -243,3 +243,11 @@ class Nursery:
         if warm is not None:
             warm.close()
             self._ended.append(warm.pid)
+
+
+def _buried(pid: int) -> bool:
+    """Bury a child if it has ended; return whether it is buried."""
+    try:
+        return os.waitpid(pid, os.WNOHANG)[0] != 0
+    except ChildProcessError:  # a hunt for strays has buried it
+        return True
