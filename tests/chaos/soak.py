@@ -1,74 +1,37 @@
 """Many jobs through one provider and one marketplace, with nothing going wrong: what grows?
 
-`make soak` runs it.  It prints a row of figures for every thousandth job and fails on growth.
+`make soak` runs it.  It prints a row of figures after every few hundred jobs, and fails on growth:
+`growth.py` says what that is, and `census.py` what is counted.
 """
 
 from __future__ import annotations
 
 import argparse
-import contextlib
 import os
 import shutil
 import sys
 import tempfile
 import time
-from collections.abc import Iterator
-from dataclasses import dataclass, fields
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
-import psutil
-from chaos import checks, jobs, processes
+from chaos import census, checks, jobs, processes
+from chaos.growth import Row, growth
 from chaos.hosts import Host, Place
 from chaos.jobs import Kind
 from chaos.market import Market
 from chaos.sender import Sender
 
-from node3nb.jobs import MIB
 from node3nb.marketplace.client import MarketplaceClient
 from node3nb.marketplace.protocol import JobStatus
 from node3nb.supervisor import linux
 
-#: Jobs between two rows, and jobs after which nothing may grow any more.
-STEP = WARM = 1000
+#: Jobs between two rows of figures.
+STEP = 500
 #: Kinds that take their time and nothing else.
 SLOW = (Kind.LASTS, Kind.WORKS)
 #: Seconds in which the jobs of one row have to end.
 STEP_S = 900.0
-
-
-@dataclass(frozen=True, slots=True)
-class Row:
-    """What there is after so many jobs.  Memory is in MiB."""
-
-    jobs: int
-    seconds: float
-    kernel_fds: int
-    kernel_threads: int
-    kernel_mib: float
-    keepers: int
-    keepers_fds: int
-    keepers_mib: float
-    market_fds: int
-    market_threads: int
-    market_mib: float
-    files: int
-
-
-#: How much of each may be added after the first thousand jobs: calls and jobs come and go while
-#: it is counted, and an allocator gives nothing back; a leak of 1 KiB or of a hundredth of a
-#: descriptor for each job is beyond it.
-SLACK = {
-    "kernel_fds": 12,
-    "kernel_threads": 6,
-    "kernel_mib": 9.0,
-    "keepers": 4,
-    "keepers_fds": 40,
-    "keepers_mib": 9.0,
-    "market_fds": 12,
-    "market_threads": 6,
-    "market_mib": 9.0,
-    "files": 20,
-}
 
 
 class Soak:
@@ -90,17 +53,18 @@ class Soak:
         self._market = Market(directory / "market")
         url = f"http://127.0.0.1:{self._market.port()}"
         self._client = MarketplaceClient(url, self._market.keys["consumer"])
-        self._jobs = [job for job in jobs.draw(0, count) if job.kind not in SLOW]
+        drawn = jobs.draw(0, count + count // 10)
+        self._jobs = [job for job in drawn if job.kind not in SLOW][:count]
         self._began = time.monotonic()
         self._host = Host(url, Place(self._home, kernels, {}, wallet="wallet-0"), slots=2)
         self._sender = Sender(self._client, self._jobs)
 
     def rows(self) -> Iterator[Row]:
-        """Yield what there is after every thousandth job, and after the last."""
+        """Yield what there is after every few hundred jobs, and after the last."""
         marks = [*range(STEP, len(self._jobs), STEP), len(self._jobs)]
         for mark in marks:
             self._await(mark)
-            yield self._row(mark)
+            yield self._row()
 
     def close(self) -> list[str]:
         """End it all; return what is wrong."""
@@ -108,7 +72,7 @@ class Soak:
         self._host.close()
         self._market.close()
         processes.await_none(processes.left, "the soak")
-        return checks.left_in_home(self._home)
+        return checks.left_in_home(self._home) + checks.left_groups(self._host.keepers)
 
     def _await(self, count: int) -> None:
         deadline = time.monotonic() + STEP_S
@@ -121,49 +85,24 @@ class Soak:
         counts = self._client.status()["jobs"]
         return int(counts[JobStatus.COMPLETED]) + int(counts[JobStatus.FAILED])
 
-    def _row(self, count: int) -> Row:
-        kernel, keepers = self._host.processes()
-        market = psutil.Process(self._market.process.pid)
-        return Row(
-            count,
-            round(time.monotonic() - self._began, 1),
-            kernel.num_fds(),
-            kernel.num_threads(),
-            _mib([kernel]),
-            len(keepers),
-            sum(map(_fds, keepers)),
-            _mib(keepers),
-            market.num_fds(),
-            market.num_threads(),
-            _mib([market]),
-            sum(len(below) + len(files) for _, below, files in os.walk(self._home)),
-        )
+    def _row(self) -> Row:
+        figures = census.count(self._host, self._market.process.pid, self._home)
+        return Row(self._ended(), time.monotonic() - self._began, figures)
 
 
-def _fds(process: psutil.Process) -> int:
-    """Return the descriptors of a process; none of one that has just ended."""
-    with contextlib.suppress(psutil.NoSuchProcess):
-        return int(process.num_fds())
-    return 0
+def told(rows: Iterable[Row]) -> Iterator[Row]:
+    """Print rows as they come, below the kinds of process and what is counted of each."""
+    for number, row in enumerate(rows):
+        if not number:
+            names = [name.rpartition(".") for name in row.figures]
+            print(_line("", "", *(kind for kind, _, _ in names)))
+            print(_line("jobs", "seconds", *(what for _, _, what in names)))
+        print(_line(row.jobs, round(row.seconds), *map(round, row.figures.values())))
+        yield row
 
 
-def _mib(of: list[psutil.Process]) -> float:
-    """Return what no other process has of their memory: what is shared is counted for none."""
-    total = 0
-    for process in of:
-        with contextlib.suppress(psutil.NoSuchProcess):
-            total += process.memory_full_info().uss
-    return round(total / MIB, 1)
-
-
-def growth(rows: list[Row]) -> list[str]:
-    """Return what has grown since the first thousand jobs, beyond its slack."""
-    first = next(row for row in rows if row.jobs >= WARM)
-    return [
-        f"{name}: {getattr(first, name)} after {first.jobs} jobs, {getattr(rows[-1], name)} now"
-        for name, slack in SLACK.items()
-        if getattr(rows[-1], name) - getattr(first, name) > slack
-    ]
+def _line(*cells: object) -> str:
+    return "".join(f"{cell:>11}" for cell in cells)
 
 
 def main() -> int:
@@ -175,15 +114,10 @@ def main() -> int:
     linux.adopt_orphans()
     directory = Path(tempfile.mkdtemp(prefix="n3c-"))
     os.environ["TMPDIR"] = tempfile.tempdir = str(directory)
-    names = [field.name for field in fields(Row)]
-    print(*names)
-    rows: list[Row] = []
     try:
         soak = Soak(directory, options.jobs)
-        for row in soak.rows():
-            rows.append(row)
-            print(*(f"{getattr(row, name):>{len(name)}}" for name in names))
-        wrong = soak.close() + growth(rows)
+        wrong = growth(list(told(soak.rows())))
+        wrong += soak.close()
     finally:
         shutil.rmtree(directory, ignore_errors=True)
     print(*wrong, sep="\n")
