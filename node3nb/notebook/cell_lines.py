@@ -144,7 +144,8 @@ class CellLines:
             return ProviderJob(provider, job_id if job_id in alike else alike[0])
         known = [*self.job_ids(), *self._market.job_ids(), *(job.job_id for job in jobs)]
         told = parsing.unexpected("job", job_id, known)
-        raise Misused(f"{told} `%node3 market jobs` lists those that other notebooks have sent.")
+        others = " `%node3 market jobs` lists those that other notebooks have sent."
+        raise Misused(told if told.endswith("?") else told + others)
 
     def _logs(self, args: argparse.Namespace) -> Logs | None:
         return self._find(args.job).logs(follow=args.follow)
