@@ -24,12 +24,13 @@ from marketplace.market_parts import (
 from node3nb.marketplace import bodies
 from node3nb.marketplace.client import MarketplaceClient
 from node3nb.marketplace.context import Marketplace
-from node3nb.marketplace.protocol import AvailableQuery
+from node3nb.marketplace.protocol import AvailableQuery, HeartbeatAnswer
 from node3nb.marketplace.resources import of_shape
 from node3nb.marketplace.settings import Settings
-from node3nb.marketplace.store import views
+from node3nb.marketplace.store import leases, views
 from node3nb.marketplace.store.queue import Freed
 from node3nb.marketplace.waiting import MOST_HELD_BACK, WaitingRoom
+from node3nb.marketplace.words import MAX_ENTRIES
 
 #: CPU time that one bad call may cost the marketplace, which runs in this process, in seconds.
 BUSY_S = 2.0
@@ -143,6 +144,18 @@ def test_many_who_ask_for_the_status_have_the_jobs_counted_once(
 
     asyncio.run(crowd())
     assert len(counted) == 1
+
+
+def test_names_that_an_agent_makes_up_cost_one_look(market: Market) -> None:
+    agent_id, looks = market.agent().agent_id, []
+    named = {f"job-{number}": "lease" for number in range(MAX_ENTRIES)}
+
+    def beat(connection: sa.Connection) -> HeartbeatAnswer:
+        sa.event.listen(connection, "before_cursor_execute", lambda *asked: looks.append(asked[2]))
+        return leases.renew_named(connection, agent_id, named, 0.0, 90.0)
+
+    assert set(market.do(beat).unknown) == set(named)
+    assert len(looks) == 1
 
 
 def test_a_list_of_large_jobs_is_read_without_them(market: Market) -> None:

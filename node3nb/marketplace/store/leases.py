@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import uuid
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -156,10 +156,11 @@ def renew_named(
     """Renew the leases an agent names, and tell which are not its own any more."""
     renewed: dict[str, str] = {}
     cancelled: list[str] = []
-    unknown: list[str] = []
-    for job_id, lease_id in sorted(named.items()):  # in one order, or two would wait for each other
+    taken = _taken(connection, agent_id, named)
+    unknown = sorted(named.keys() - taken)
+    for job_id in sorted(taken):  # in one order, or two would wait for each other
         attempts.hold(connection, job_id)
-        attempt = attempts.find_or_none(connection, job_id, agent_id, lease_id)
+        attempt = attempts.find_or_none(connection, job_id, agent_id, named[job_id])
         if attempt is not None and attempt.open and _in_time(attempt, now):
             _renew(connection, attempt, now, now + lease_s)
             renewed[job_id] = iso(now + lease_s)
@@ -170,6 +171,14 @@ def renew_named(
     return HeartbeatAnswer(
         status="ok", timestamp=iso(now), leases=renewed, cancel=cancelled, unknown=unknown
     )
+
+
+def _taken(connection: sa.Connection, agent_id: str, named: Collection[str]) -> set[str]:
+    """Return those of some jobs that an agent has ever taken: made-up names cost one look."""
+    query = sa.select(leases.c.job_id).where(
+        leases.c.job_id.in_(named), leases.c.agent_id == agent_id
+    )
+    return set(connection.execute(query).scalars())
 
 
 def _in_time(attempt: Attempt, now: float) -> bool:
