@@ -86,7 +86,7 @@ def test_a_drip_is_hung_up_on(
 def test_a_wait_ends_when_its_caller_says(drip: Drip) -> None:
     with (
         answering(drip.body) as url,
-        pytest.raises(TimeoutError, match=r"job-1 in time\. .* did not answer in time"),
+        pytest.raises(TimeoutError, match=r"the job in time\. .* did not answer in time"),
     ):
         consumer.wait(MarketplaceClient(url), "job-1", SHORT_S)
 
