@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import importlib.util
-import json
 import os
 import signal
 import subprocess
@@ -12,15 +11,17 @@ import sys
 import threading
 import time
 import weakref
-from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Self
 
 from node3nb.errors import ConfigError, MarketplaceUnreachable
+from node3nb.marketplace import premises
 
 #: What the extra `marketplace` brings.
 EXTRA = ("alembic", "fastapi", "sqlalchemy", "uvicorn")
+#: File by whose lock one start at a time is held until its marketplace ends.
+LOCK = "lock"
 #: Seconds a marketplace gets to listen.
 READY_S = 60.0
 #: Seconds it gets to end.
@@ -84,8 +85,8 @@ def start(data_dir: Path, port: int = 0) -> MarketplaceProcess:
     except OSError as error:
         told = f"The directory {data_dir} can't be made ({error.strerror}); name another."
         raise ConfigError(told) from error
-    with _locked(data_dir) as lock:
-        server_file = data_dir / "server.json"
+    with premises.held(data_dir, LOCK) as lock:
+        server_file = data_dir / premises.SERVER_FILE
         server_file.unlink(missing_ok=True)
         process = _spawn(data_dir, port, lock)
     url = _await_url(process, server_file)
@@ -141,49 +142,14 @@ def _spawn(data_dir: Path, port: int, lock: int | None) -> subprocess.Popen[byte
     return process
 
 
-@contextlib.contextmanager
-def _locked(data_dir: Path) -> Iterator[int | None]:
-    """Hold a directory for the marketplace that inherits the lock, and keeps it while it lives."""
-    if not hasattr(os, "fork"):
-        yield None  # no flock(2)
-        return
-    import fcntl  # noqa: PLC0415 - POSIX only
-
-    held = os.open(data_dir / "lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
-    try:
-        try:
-            fcntl.flock(held, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            raise ConfigError(_occupied(data_dir)) from None
-        yield held
-    finally:
-        os.close(held)
-
-
-def _occupied(data_dir: Path) -> str:
-    url = _listening_at(data_dir / "server.json")
-    where = f", at {url}" if url else ""
-    return (
-        f"A marketplace runs in {data_dir} already{where}; use that one with its keys in "
-        f"{data_dir / 'keys.json'}, or name another directory."
-    )
-
-
 def _await_url(process: subprocess.Popen[bytes], server_file: Path) -> str:
     deadline = time.monotonic() + READY_S
     while process.poll() is None and time.monotonic() < deadline:
-        url = _listening_at(server_file)
+        url = premises.listening_at(server_file)
         if url:
             return url
         time.sleep(0.02)
     return ""
-
-
-def _listening_at(server_file: Path) -> str:
-    try:
-        return str(json.loads(server_file.read_text())["url"])
-    except (OSError, ValueError, KeyError):
-        return ""
 
 
 def _close(stream: IO[bytes] | None) -> None:

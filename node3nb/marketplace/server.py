@@ -17,7 +17,7 @@ import uvicorn
 from fastapi import FastAPI
 
 from node3nb.errors import ConfigError
-from node3nb.marketplace import database, durable, process
+from node3nb.marketplace import database, durable, premises, process
 from node3nb.marketplace import workers as multiple
 from node3nb.marketplace.app import create_app
 from node3nb.marketplace.backend import SharedBackend
@@ -28,8 +28,8 @@ from node3nb.marketplace.manners import notes
 from node3nb.marketplace.manners.slow_heads import BoundedProtocol
 from node3nb.marketplace.settings import Settings
 
-#: File below the data directory that tells where the marketplace listens: `{url, pid}`.
-SERVER_FILE = "server.json"
+#: File by whose lock a marketplace is alone in its directory, where its database is for one.
+LOCK = "serving"
 #: How long an idle connection is kept, in seconds; longer than agents keep theirs.
 KEEP_ALIVE_S = 90
 #: Largest head of a request, in bytes: what the gate refuses by name has to get through to it.
@@ -57,6 +57,7 @@ def serve(settings: Settings) -> None:
     ------
     ConfigError
         The address is taken, or the data directory, the database or the bucket can't be used.
+        Where the database is for one process, another one has it.
     """
     _prepare_process()
     hosting = settings.hosting
@@ -66,9 +67,12 @@ def serve(settings: Settings) -> None:
             "workers: SQLite is for one process; name a PostgreSQL database with --db, or "
             "leave --workers out."
         )
-    with _bound(hosting.host, hosting.port) as listener:
+    with contextlib.ExitStack() as until_end:
+        listener = until_end.enter_context(_bound(hosting.host, hosting.port))
         sign = _Sign(_url(listener), settings.data_dir)
         app = create_app(settings)
+        if not shared:
+            until_end.enter_context(premises.held(settings.data_dir, LOCK))
         database.prepare(settings.database_url)
         notes.configure(hosting.log, hosting.log_level)
         try:
@@ -154,7 +158,7 @@ class _Sign:
     def __init__(self, url: str, data_dir: Path) -> None:
         self._url = url
         self._keys_file = data_dir / KEYS_FILE
-        self._server_file = data_dir / SERVER_FILE
+        self._server_file = data_dir / premises.SERVER_FILE
 
     def put_up(self) -> None:
         """Write it down and say it."""

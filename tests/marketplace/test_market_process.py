@@ -80,6 +80,15 @@ def test_where_it_listens_is_written_down_while_it_runs(tmp_path: Path) -> None:
         assert not (tmp_path / "server.json").exists()
 
 
+def test_a_second_one_in_its_directory_is_refused_while_it_runs(tmp_path: Path) -> None:
+    second = Settings(tmp_path, hosting=Hosting(port=0))
+    with process(tmp_path) as (market, _child):
+        with pytest.raises(ConfigError, match=f"already, at {market.url}; use that one"):
+            serve(second)
+        assert (tmp_path / "server.json").exists()
+        assert said(market.nobody.get("/health"))["status"] == "healthy"
+
+
 def test_an_interrupt_ends_it_quietly(tmp_path: Path) -> None:
     with process(tmp_path) as (_market, child):
         child.send_signal(signal.SIGINT)
