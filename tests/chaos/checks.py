@@ -22,7 +22,8 @@ from node3nb.marketplace.schema import agents, artifacts, jobs, leases, ledger, 
 from node3nb.marketplace.store.ledger import audit as audited
 
 #: What is all that may be found in a provider's home once it has stopped.
-KEPT = {"keys.json", "ledger.sqlite", "work", "outbox", "control"}
+KEPT = {"keys.json", "ledger.sqlite", "work", "outbox", "control", "containers"}
+_ACCEPTED = sa.select(jobs.c.job_id, jobs.c.acceptances)
 _EARNED = "SELECT coalesce(sum(completed), 0), coalesce(sum(earned), 0.0) FROM days"
 
 
@@ -65,7 +66,7 @@ def _complaint(client: MarketplaceClient, job_id: str, job: Job) -> str:
     with tempfile.TemporaryDirectory() as scratch:
         consumer.fetch_outputs(client, job_id, Path(scratch, "fetched"))
         found = {path.name: path.read_text() for path in Path(scratch, "fetched").iterdir()}
-    return "" if found == job.outputs else f"its outputs are {sorted(found)}"
+    return "" if found == job.outputs else f"its outputs are {str(found)[:200]}; {view.history}"
 
 
 class Books:
@@ -110,6 +111,10 @@ class Books:
             if many or at_last != 1:
                 yield f"job {job_id}, {status}, has ended {all_times} times, {at_last} at last"
 
+    def taken(self) -> dict[str, int]:
+        """Return how often each job has been accepted: more than once is a fault's doing."""
+        return {str(job_id): int(count) for job_id, count in self._rows(_ACCEPTED)}
+
     def earned(self) -> dict[str, Earned]:
         """Return what each payout address has been paid."""
         paid = ledger.c.wallet_address, sa.func.count(), sa.func.sum(ledger.c.amount_micro)
@@ -144,7 +149,8 @@ def owners_earned(home: Path) -> Earned:
 def left_in_home(home: Path) -> list[str]:
     """Return what a stopped provider has left of any job, its results, and itself."""
     others = [path for path in home.iterdir() if path.name not in KEPT]
-    rooms = [path for name in ("work", "outbox", "control") for path in (home / name).rglob("*")]
+    names = ("work", "outbox", "control", "containers")
+    rooms = [path for name in names for path in (home / name).rglob("*")]
     return [str(path) for path in others + rooms]
 
 

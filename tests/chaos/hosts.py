@@ -10,8 +10,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import psutil
-from chaos.processes import alive_of, await_none, doomed
+from chaos.processes import alive_of, await_none
 from chaos.worker import Worker
+from support.doomed import doomed
 from support.kernel_client import Kernel, kernel
 
 #: Seconds a provider gets to start when its disk is full for a while.
@@ -20,9 +21,10 @@ START_S = 60.0
 TRY_S, STARTS = 5.0, 12
 _START = """
 from node3nb import Provider, Settings
+from node3nb.containers.policy import ContainerPolicy
 provider = Provider(
     {url!r},
-    docker_manager=None,
+    docker_manager={engine!r},
     settings=Settings(
         wallet_address={wallet!r},
         max_concurrent_jobs={slots},
@@ -31,6 +33,7 @@ provider = Provider(
         heartbeat_s=2.0,
         poll_s=0.5,
         min_free_bytes=4 << 20,
+        containers=ContainerPolicy(prefer_native=True, default_image={image!r}, pull=False),
     ),
 ).start()
 """
@@ -56,6 +59,8 @@ class Place:
     env: dict[str, str]
     #: Where rewards go.
     wallet: str
+    #: Image of jobs in containers; empty where there is no engine.
+    image: str = ""
 
 
 class Host:
@@ -110,6 +115,10 @@ class Host:
         keepers = self._keepers()
         if keepers:
             self._kill([keepers[int(draw * len(keepers))]])
+
+    def orphan_containers(self) -> None:
+        """Kill the process that owns the provider's containers, if it runs."""
+        self._kill([each for each in self._keepers() if _owns_containers(each)])
 
     def deliver(self) -> None:
         """Wait until the marketplace has heard of everything."""
@@ -189,7 +198,14 @@ class Host:
     def _begin(self) -> None:
         """Start the provider; a full disk may keep it from starting for a while."""
         deadline = time.monotonic() + START_S
-        code = _START.format(url=self._url, slots=self._slots, wallet=self._place.wallet)
+        place = self._place
+        code = _START.format(
+            url=self._url,
+            slots=self._slots,
+            wallet=place.wallet,
+            engine="auto" if place.image else None,
+            image=place.image,
+        )
         while True:
             reply = self._living.finish(self._living.begin(code))
             if reply.status == "ok":
@@ -222,6 +238,10 @@ def _command(process: psutil.Process) -> list[str]:
         return process.cmdline()
     except psutil.Error:
         return []
+
+
+def _owns_containers(process: psutil.Process) -> bool:
+    return "/node3nb/supervisor/containers/" in " ".join(_command(process))
 
 
 def _sandboxed(process: psutil.Process) -> bool:

@@ -5,10 +5,11 @@ from __future__ import annotations
 import enum
 import hashlib
 import random
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from node3nb.jobs import MIB, ExitReason, JobResult, JobState
+from node3nb.jobs import MIB, ExitReason, Isolation, JobResult, JobState
 
 #: Acceptances a job may have: more than there are faults that can meet it.
 MAX_ATTEMPTS = 50
@@ -30,8 +31,12 @@ class Kind(enum.StrEnum):
     OUTGROWS = "takes too much memory"
     TALKS = "prints much"
     WORKS = "takes long"
+    CONTAINED = "leaves outputs in a container"
+    FAILS_CONTAINED = "exits with 3 in a container"
 
 
+#: Kinds that only a provider with an engine runs.
+IN_CONTAINERS = frozenset({Kind.CONTAINED, Kind.FAILS_CONTAINED})
 #: How many of a hundred jobs are of each kind; the others print a line.
 SHARES = {
     Kind.WRITES: 20,
@@ -42,10 +47,13 @@ SHARES = {
     Kind.OUTGROWS: 3,
     Kind.TALKS: 4,
     Kind.WORKS: 1,
+    Kind.CONTAINED: 2,
+    Kind.FAILS_CONTAINED: 1,
 }
+_WRITES = "import os; open(os.environ['OUTPUT_DIR'] + '/part', 'w').write('{n}\\n' * {n})"
 _PROGRAMS = {
     Kind.PRINTS: "print({n})",
-    Kind.WRITES: "import os; open(os.environ['OUTPUT_DIR'] + '/part', 'w').write('{n}\\n' * {n})",
+    Kind.WRITES: _WRITES,
     Kind.READS: (
         "import hashlib, os; data = open(os.environ['INPUT_DIR'] + '/data.bin', 'rb').read(); "
         "print(hashlib.sha256(data).hexdigest())"
@@ -56,9 +64,12 @@ _PROGRAMS = {
     Kind.OUTGROWS: "kept = [bytes(1 << 20) for _ in range(1 << 10)]",
     Kind.TALKS: "for i in range(20000): print('line', i, 'of', {n})",
     Kind.WORKS: "import time; time.sleep(6); print({n})",
+    Kind.CONTAINED: f"{_WRITES}; import time; time.sleep(0.5); print({{n}})",
+    Kind.FAILS_CONTAINED: "import time; time.sleep(0.5); raise SystemExit(3)",
 }
 _REASONS = {
     Kind.FAILS: ExitReason.EXITED,
+    Kind.FAILS_CONTAINED: ExitReason.EXITED,
     Kind.DIES: ExitReason.SIGNALED,
     Kind.LASTS: ExitReason.TIMED_OUT,
     Kind.OUTGROWS: ExitReason.OUT_OF_MEMORY,
@@ -90,14 +101,17 @@ class Job:
     @property
     def outputs(self) -> dict[str, str]:
         """The files it has to leave, with their content."""
-        return {"part": f"{self.number}\n" * self.number} if self.kind is Kind.WRITES else {}
+        writes = self.kind in {Kind.WRITES, Kind.CONTAINED}
+        return {"part": f"{self.number}\n" * self.number} if writes else {}
 
     def complaint(self, result: JobResult) -> str:
         """Return what is wrong with how it ended; empty when nothing is."""
         if (result.state, result.reason) != self.ends:
             return f"it should be {self.ends}: {result}"
-        if self.kind is Kind.FAILS and result.exit_code != 3:
+        if result.reason is ExitReason.EXITED and result.exit_code != (0 if result.ok else 3):
             return f"it exits with {result.exit_code}"
+        if self.kind in IN_CONTAINERS and result.executor != "container":
+            return f"it ran by {result.executor!r}"
         if self._prints and not result.stdout.endswith(self._prints):
             return f"it printed {result.stdout[-200:]!r}"
         return ""
@@ -105,24 +119,31 @@ class Job:
     @property
     def _prints(self) -> str:
         """The end of what it prints; empty is not known."""
-        if self.kind in {Kind.PRINTS, Kind.WORKS}:
+        if self.kind in {Kind.PRINTS, Kind.WORKS, Kind.CONTAINED}:
             return f"{self.number}\n"
         if self.kind is Kind.READS:
             return hashlib.sha256(self.input or b"").hexdigest() + "\n"
         return f"line 19999 of {self.number}\n" if self.kind is Kind.TALKS else ""
 
 
-def draw(seed: int, count: int) -> list[Job]:
-    """Return the jobs of a run: the shares are exact, their order is drawn."""
+def draw(seed: int, count: int, *, without: Collection[Kind] = ()) -> list[Job]:
+    """Return the jobs of a run: the shares are exact, their order is drawn.
+
+    Parameters
+    ----------
+    seed, count
+        What they are drawn from, and how many.
+    without
+        Kinds that no provider of the run could run.
+    """
     dice = random.Random(seed)
-    kinds = _shares(count)
+    kinds = _shares(count, [kind for kind in SHARES if kind not in without])
     dice.shuffle(kinds)
     return [_job(number, kind, dice) for number, kind in enumerate(kinds, 1)]
 
 
-def _shares(count: int) -> list[Kind]:
+def _shares(count: int, others: Sequence[Kind]) -> list[Kind]:
     """Return so many kinds by their shares, one of each at least; the plainest fills up."""
-    others = [kind for kind in Kind if kind is not Kind.PRINTS]
     kinds = [kind for kind in others for _ in range(max(1, count * SHARES[kind] // 100))]
     return kinds + [Kind.PRINTS] * (count - len(kinds))
 
@@ -136,6 +157,8 @@ def _job(number: int, kind: Kind, dice: random.Random) -> Job:
         "timeout": 1.0 if kind is Kind.LASTS else 60.0,
         "requirements": {"memory_bytes": LITTLE_BYTES if kind is Kind.OUTGROWS else 256 * MIB},
     }
+    if kind in IN_CONTAINERS:
+        wire["requirements"]["isolation"] = Isolation.CONTAINER
     if kind is not Kind.READS:
         return Job(number, kind, reward, wire=wire)
     wire |= {"awaits_input": True, "input_name": "data.bin"}

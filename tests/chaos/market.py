@@ -12,7 +12,7 @@ import time
 from pathlib import Path
 from urllib.parse import urlsplit
 
-from chaos.processes import doomed
+from support.doomed import doomed
 from support.postgresql import PostgreSQLServer
 
 #: Seconds it gets to listen, and to end.

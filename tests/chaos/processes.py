@@ -1,25 +1,15 @@
-"""Processes that end with the run, however it ends, and what is left of those it has started."""
+"""What is left of the processes that a run has started."""
 
 from __future__ import annotations
 
 import contextlib
-import os
-import sys
 import time
 from collections.abc import Callable
-from pathlib import Path
 
 import psutil
 
-#: Ends with the thread that starts it, and is something else by then.
-DOOMED = Path(__file__).parents[1] / "programs" / "doomed.py"
 #: Seconds that what has to end by itself gets for it.
 END_S = 60.0
-
-
-def doomed(command: list[str]) -> list[str]:
-    """Return a command that is killed when the thread that starts it ends."""
-    return [sys.executable, str(DOOMED), str(os.getpid()), *command]
 
 
 def left() -> list[psutil.Process]:

@@ -10,17 +10,20 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
+import pytest
 from chaos import checks, jobs, processes, schedule
+from chaos.engine import Engine
 from chaos.faults import Faults
 from chaos.hosts import Host, Place
 from chaos.market import Market
 from chaos.proxy import Line, Lines
-from chaos.schedule import Fault
+from chaos.schedule import WITH_CONTAINERS, Fault
 from chaos.sender import Sender
-from support import postgresql
+from support import engines, postgresql
+from support.engines import PLAIN
 from support.postgresql import PostgreSQLServer
 from support.small_disk import Disk
 
@@ -56,26 +59,36 @@ class Run:
         Where everything is kept.
     server
         A server for the marketplace's database; None is SQLite.
+    own
+        What ends with the run.
     """
 
     def __init__(
-        self, options: argparse.Namespace, directory: Path, server: PostgreSQLServer | None
+        self,
+        options: argparse.Namespace,
+        directory: Path,
+        server: PostgreSQLServer | None,
+        own: contextlib.ExitStack,
     ) -> None:
         self._deadline = time.monotonic() + options.limit_s
         self._directory = directory
-        self._jobs = jobs.draw(options.seed, options.jobs)
-        self._plan = schedule.plan(
-            options.seed,
-            options.jobs,
-            options.faults,
-            PROVIDERS,
-            without=() if server else (Fault.DATABASE_KILLED,),
-        )
         self._homes = [directory / f"p{number}" for number in range(PROVIDERS)]
         for home in (*self._homes, directory / "tmp"):
             home.mkdir(mode=0o700)
         os.environ["TMPDIR"] = tempfile.tempdir = str(directory / "tmp")
         self._disk = Disk(self._homes[0])
+        own.callback(self._disk.close)
+        self._for_engine = own.enter_context(contextlib.ExitStack())
+        self._engine = self._begin_engine(options.images or directory)
+        contained = () if self._engine else jobs.IN_CONTAINERS
+        self._jobs = jobs.draw(options.seed, options.jobs, without=contained)
+        self._plan = schedule.plan(
+            options.seed,
+            options.jobs,
+            options.faults,
+            PROVIDERS,
+            without=self._impossible(server),
+        )
         self._market = Market(directory / "market", server)
         self._lines = Lines()
         self._ways = [
@@ -84,13 +97,30 @@ class Run:
         ]
         self._sender = Sender(self._client(self._ways[-1].port), self._jobs)
         self._hosts = [self._host(number, options.seed) for number in range(PROVIDERS)]
-        self._faults = Faults(self._hosts, self._ways, self._market, self._disk)
+        self._faults = Faults(self._hosts, self._ways, self._market, self._disk, self._engine)
+
+    def _begin_engine(self, images: Path) -> Engine | None:
+        """Start an engine that sees the first provider's disk; a laptop may have none."""
+        try:
+            process = engines.running("docker", images)
+            return Engine(self._for_engine.enter_context(process))
+        except pytest.skip.Exception as lacking:
+            print(f"no job runs in a container: {lacking}")
+            return None
+
+    def _impossible(self, server: PostgreSQLServer | None) -> tuple[Fault, ...]:
+        """Return the faults that nothing here can have."""
+        without_database = () if server else (Fault.DATABASE_KILLED,)
+        return without_database + (() if self._engine else WITH_CONTAINERS)
 
     def _host(self, number: int, seed: int) -> Host:
         kernels = self._directory / f"k{number}"
         kernels.mkdir()
         env = self._wrong_clock(seed) if number == 1 else {}
-        place = Place(self._homes[number], kernels, env, wallet=f"wallet-{number}")
+        image = ""
+        if number == 0 and self._engine is not None:
+            env, image = self._engine.env, PLAIN
+        place = Place(self._homes[number], kernels, env, wallet=f"wallet-{number}", image=image)
         return Host(self._ways[number].url, place, slots=2)
 
     def _wrong_clock(self, seed: int) -> dict[str, str]:
@@ -136,6 +166,9 @@ class Run:
             host.deliver()
         for host in self._hosts:
             host.close()
+        if self._engine is not None:
+            yield from self._engine.complaints()
+        self._for_engine.close()
         self._market.stop()
         yield from self._books()
         self._market.close()
@@ -159,7 +192,14 @@ class Run:
         if paid != due:
             yield f"paid is {paid}, due was {due}"
         yield from self._files(books)
+        self._tell_taken(books.taken())
         books.close()
+
+    def _tell_taken(self, taken: Mapping[str, int]) -> None:
+        """Print how often jobs were taken, to show that faults have met some."""
+        contained = [job.number for job in self._jobs if job.kind in jobs.IN_CONTAINERS]
+        times = sum(taken[self._sender.ids[number]] for number in contained)
+        print(f"taken {sum(taken.values())} times; {len(contained)} in containers {times} times")
 
     def _files(self, books: checks.Books) -> Iterator[str]:
         """Have the marketplace clear up, as it does when an upload was silent for an hour."""
@@ -184,10 +224,6 @@ class Run:
         yield from (f"left group: {path}" for path in checks.left_groups(keepers))
         yield from (f"left socket: {line}" for line in checks.left_sockets(self._directory))
 
-    def close(self) -> None:
-        """Let go of what is no process."""
-        self._disk.close()
-
     def tell(self) -> None:
         """Print what the providers say, for a run that went wrong."""
         for number, host in enumerate(self._hosts):
@@ -205,6 +241,7 @@ def main() -> int:
     parser.add_argument("--seed", type=int, default=int.from_bytes(os.urandom(4)))
     parser.add_argument("--limit-s", type=float, default=290.0)
     parser.add_argument("--database", choices=("sqlite", "postgresql"), default="sqlite")
+    parser.add_argument("--images", type=Path, help="where the image is made; a passing place")
     options = parser.parse_args()
     sys.stdout.reconfigure(line_buffering=True)
     print(f"CHAOS_SEED={options.seed}")
@@ -213,8 +250,7 @@ def main() -> int:
     with contextlib.ExitStack() as own:
         server = None if options.database == "sqlite" else own.enter_context(postgresql.running())
         directory = Path(own.enter_context(tempfile.TemporaryDirectory(prefix="n3c-")))
-        run = Run(options, directory, server)
-        own.callback(run.close)
+        run = Run(options, directory, server, own)
         try:
             run.go()
             wrong = list(run.complaints())

@@ -42,6 +42,14 @@ class Fault(enum.StrEnum):
     HALF_OPEN = "network half open"
     #: The disk of one provider's state and workspaces has no room.
     DISK_FULL = "disk full"
+    #: SIGKILL of the process that owns a provider's containers.
+    CONTAINERS_ORPHANED = "owner of containers killed"
+    #: Somebody removes the container of a job.
+    CONTAINER_REMOVED = "container removed"
+    #: SIGKILL of the container engine, which is started again.
+    ENGINE_KILLED = "engine killed"
+    #: The container engine stands still.
+    ENGINE_FROZEN = "engine frozen"
 
 
 #: Faults of the network, which have a line each to happen to.
@@ -53,6 +61,10 @@ MARKET = (
     Fault.MARKET_FROZEN,
     Fault.DATABASE_KILLED,
 )
+#: Faults of the container engine, of which there is one.
+ENGINE = (Fault.CONTAINER_REMOVED, Fault.ENGINE_KILLED, Fault.ENGINE_FROZEN)
+#: Faults that only a run with containers can have.
+WITH_CONTAINERS = (*ENGINE, Fault.CONTAINERS_ORPHANED)
 #: Longest that a fault lasts, in seconds, or its consequence before it is mended.
 LASTS_S = {
     Fault.KERNEL_FROZEN: 8.0,
@@ -63,6 +75,8 @@ LASTS_S = {
     Fault.DATABASE_KILLED: 2.0,
     Fault.STALLED: 8.0,
     Fault.DISK_FULL: 6.0,
+    Fault.CONTAINER_REMOVED: 10.0,
+    Fault.ENGINE_FROZEN: 8.0,
 }
 #: The same for every other fault.
 USUALLY_S = 4.0
@@ -134,6 +148,6 @@ def plan(
 
 
 def _victim(dice: random.Random, kind: Fault, providers: int) -> int:
-    if kind in MARKET or kind is Fault.DISK_FULL:
+    if kind in MARKET or kind in WITH_CONTAINERS or kind is Fault.DISK_FULL:
         return 0
     return dice.randrange(providers + 1 if kind in NETWORK else providers)

@@ -8,8 +8,8 @@ import sys
 from pathlib import Path
 
 import pytest
-from chaos.processes import doomed
 from support import needs
+from support.doomed import doomed
 from support.forked import linux_only, root_only
 
 #: Bound of the run, in seconds, and of all this test takes.
@@ -22,10 +22,11 @@ SEED = "11"
 @linux_only
 @root_only
 @pytest.mark.timeout(TEST_S)
-def test_nothing_is_lost_and_nothing_is_left() -> None:
+def test_nothing_is_lost_and_nothing_is_left(image_room: Path) -> None:
     needs.program("gcc")
     tests = Path(__file__).parents[1]
     command = [sys.executable, "-m", "chaos.run", "--limit-s", str(LIMIT_S)]
+    command += ["--images", str(image_room)]
     seed = ["--seed", os.environ.get("CHAOS_SEED", SEED)]
     done = subprocess.run(
         doomed([*command, "--jobs", str(JOBS), "--faults", str(FAULTS), *seed]),

@@ -82,8 +82,9 @@ def test_a_seed_stands_for_all_that_happens() -> None:
     assert plan != schedule.plan(8, 1000, 30, 3)
     assert {planned.fault for planned in plan} == set(Fault)
     assert [planned.after for planned in plan] == sorted(planned.after for planned in plan)
-    without = schedule.plan(7, 1000, 30, 3, without=(Fault.DATABASE_KILLED,))
-    assert Fault.DATABASE_KILLED not in {planned.fault for planned in without}
+    impossible = (Fault.DATABASE_KILLED, *schedule.WITH_CONTAINERS)
+    without = schedule.plan(7, 1000, 30, 3, without=impossible)
+    assert {planned.fault for planned in without} == set(Fault) - {*impossible}
 
 
 def test_every_kind_of_job_is_there() -> None:
@@ -91,3 +92,6 @@ def test_every_kind_of_job_is_there() -> None:
     assert drawn == jobs.draw(7, 1000)
     assert len(drawn) == 1000
     assert {job.kind for job in drawn} == set(Kind)
+    without = jobs.draw(7, 1000, without=jobs.IN_CONTAINERS)
+    assert len(without) == 1000
+    assert {job.kind for job in without} == set(Kind) - jobs.IN_CONTAINERS

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import ctypes
 import fcntl
 import json
 import os
@@ -20,6 +19,7 @@ from typing import Any, Self
 
 import psutil
 from support import needs
+from support.doomed import doomed
 
 from node3nb.config import EngineHints
 from node3nb.supervisor.containers.engine_api import EngineAPI, EngineGone
@@ -34,7 +34,6 @@ PLAIN, LOCAL = "python:3.11-slim", "node3nb-test/python:1"
 SCIENCE = "node3nb-test/science:1"
 SCIENCE_PACKAGES = ("numpy", "pillow", "scikit-learn")
 _MAKE = Path(__file__).parent / "python_image.py"
-_PR_SET_PDEATHSIG = 1
 
 
 class EngineProcess(ABC):
@@ -79,10 +78,9 @@ class EngineProcess(ABC):
     def _run(self, command: list[str]) -> subprocess.Popen[bytes]:
         with open(self.room / "log", "ab") as log:
             return subprocess.Popen(
-                command,
+                doomed(command, signal.SIGTERM),  # so that it ends its containers first
                 cwd=self.room,
                 env={**os.environ, **self._environment()},
-                preexec_fn=_die_with_us,  # noqa: PLW1509 - started before any thread
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=log,
@@ -293,8 +291,3 @@ def image_tar(directory: Path, modules: tuple[str, ...] = ()) -> Path:
             subprocess.run([sys.executable, str(_MAKE), part, *modules], check=True)
             os.rename(part, path)
     return path
-
-
-def _die_with_us() -> None:
-    """In the child: get SIGTERM when the tests are killed, so that no engine outlives them."""
-    ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGTERM, 0, 0, 0)
