@@ -16,7 +16,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from node3nb.marketplace import process
-from node3nb.marketplace.client import MarketplaceClient
+from node3nb.marketplace.client.client import MarketplaceClient
 
 #: Trivial jobs sent through marketplace and provider, and how often.
 JOBS, TURNS = 300, 3

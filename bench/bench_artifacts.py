@@ -31,7 +31,7 @@ sys.path.append(str(Path(__file__).parents[1] / "tests"))
 from support import seaweed
 
 from node3nb.marketplace.artifacts.signing import Signer
-from node3nb.marketplace.client import MarketplaceClient
+from node3nb.marketplace.client.client import MarketplaceClient
 from node3nb.transfers.transfer import Transfer
 from node3nb.transfers.url_policy import UrlPolicy
 

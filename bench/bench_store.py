@@ -17,13 +17,13 @@ from pathlib import Path
 
 import sqlalchemy as sa
 
-from node3nb.marketplace.database import Database
-from node3nb.marketplace.protocol import JobSubmission, Registration
+from node3nb.marketplace.database.database import Database
+from node3nb.marketplace.database.schema import jobs
 from node3nb.marketplace.resources import Resources
-from node3nb.marketplace.schema import jobs
 from node3nb.marketplace.store import callers, leases, queue
 from node3nb.marketplace.store.callers import Origin
 from node3nb.marketplace.store.leases import Claim
+from node3nb.marketplace.wire.protocol import JobSubmission, Registration
 
 sys.path.insert(0, str(Path(__file__).parent.parent / "tests"))
 

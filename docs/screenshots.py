@@ -17,7 +17,7 @@ from support.chromium import Visit, command, visiting  # noqa: E402
 from support.dashboards import Stall, live, shown  # noqa: E402
 
 from node3nb.marketplace import process  # noqa: E402
-from node3nb.marketplace.client import MarketplaceClient  # noqa: E402
+from node3nb.marketplace.client.client import MarketplaceClient  # noqa: E402
 
 #: Files a reader of the README fetches.
 MOST_BYTES = 150_000

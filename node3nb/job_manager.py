@@ -34,8 +34,8 @@ from node3nb.agent.settings import Settings
 from node3nb.agent.workshop import Workshop
 from node3nb.errors import AlreadyRunning, NotRunning
 from node3nb.jobs import JobResult
-from node3nb.marketplace.agent_client import AgentClient
-from node3nb.marketplace.protocol import Heartbeat, HeartbeatAnswer
+from node3nb.marketplace.client.agent_client import AgentClient
+from node3nb.marketplace.wire.protocol import Heartbeat, HeartbeatAnswer
 from node3nb.secret_text import Secret
 from node3nb.transfers.transfer import Transfer
 from node3nb.transfers.url_policy import UrlPolicy

@@ -22,7 +22,7 @@ from node3nb.jobs import (
     ResourceLimits,
     failure,
 )
-from node3nb.marketplace.protocol import read_job
+from node3nb.marketplace.wire.protocol import read_job
 
 LEAST: dict[str, Any] = {"job_id": "a", "command": ["true"]}
 NAN, INFINITY = float("nan"), float("inf")

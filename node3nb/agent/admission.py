@@ -12,7 +12,7 @@ from node3nb.containers.policy import is_plain_python
 from node3nb.errors import ConfigError, JobRefused
 from node3nb.executor import Executor, choose, not_stopped_at
 from node3nb.jobs import GIB, Isolation, JobSpec, Network
-from node3nb.marketplace.address import host_of, is_loopback
+from node3nb.marketplace.client.address import host_of, is_loopback
 
 
 @dataclass(frozen=True, slots=True)

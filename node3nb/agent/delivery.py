@@ -22,8 +22,8 @@ from node3nb.errors import (
     WrongState,
 )
 from node3nb.jobs import ExitReason, JobState
-from node3nb.marketplace.client import MarketplaceClient
-from node3nb.marketplace.protocol import JobStatus, Release
+from node3nb.marketplace.client.client import MarketplaceClient
+from node3nb.marketplace.wire.protocol import JobStatus, Release
 from node3nb.transfers.transfer import Transfer, UploadRefused, sha256_of
 
 #: Why a job is given back whose provider has died.

@@ -8,8 +8,8 @@ from typing import Any
 from node3nb import config
 from node3nb.agent.settings import Settings
 from node3nb.errors import NotInvited
-from node3nb.marketplace.client import MarketplaceClient
-from node3nb.marketplace.protocol import Registered, Registration
+from node3nb.marketplace.client.client import MarketplaceClient
+from node3nb.marketplace.wire.protocol import Registered, Registration
 from node3nb.secret_text import Secret
 
 #: Payout address of a provider that has none and is not known by an id yet.

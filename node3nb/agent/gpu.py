@@ -11,7 +11,7 @@ from node3nb import hardware
 from node3nb.agent.polling import GPU_FIELDS
 from node3nb.errors import ConfigError
 from node3nb.hardware import Gpu
-from node3nb.marketplace.protocol import AvailableQuery, first_complaint
+from node3nb.marketplace.wire.protocol import AvailableQuery, first_complaint
 
 
 def described(gpus: tuple[Gpu, ...], given: Mapping[str, Any]) -> dict[str, Any]:

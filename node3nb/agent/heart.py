@@ -9,8 +9,8 @@ from collections.abc import Callable
 from node3nb.agent.backoff import Backoff, jittered
 from node3nb.agent.threads import DaemonThreads
 from node3nb.errors import MarketplaceRejected
-from node3nb.marketplace.client import MarketplaceClient
-from node3nb.marketplace.protocol import Heartbeat, HeartbeatAnswer
+from node3nb.marketplace.client.client import MarketplaceClient
+from node3nb.marketplace.wire.protocol import Heartbeat, HeartbeatAnswer
 
 #: Seconds between two beats at the least, whatever news there is.
 LEAST_REST_S = 1.0

@@ -28,7 +28,7 @@ from node3nb.errors import (
 )
 from node3nb.job_checks import printable
 from node3nb.jobs import JobSpec
-from node3nb.marketplace.protocol import read_job
+from node3nb.marketplace.wire.protocol import read_job
 
 #: A job as it was offered, as it was read, and what is to run it.
 _Chosen = tuple[object, JobSpec, Admitted]

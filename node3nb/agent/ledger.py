@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from node3nb.jobs import JobResult
-from node3nb.marketplace.grouped import Grouped
+from node3nb.marketplace.client.grouped import Grouped
 
 #: Name of a letter, and what it adds to which day.
 _Entry = tuple[str, tuple[str, str, int, int, float]]

@@ -8,9 +8,9 @@ from dataclasses import dataclass, field
 
 from node3nb.agent.records import JobRecord
 from node3nb.errors import LeaseLost, MarketplaceRejected
-from node3nb.marketplace import log_calls
-from node3nb.marketplace.client import MarketplaceClient
-from node3nb.marketplace.log_calls import WrongOffset
+from node3nb.marketplace.client import log_calls
+from node3nb.marketplace.client.client import MarketplaceClient
+from node3nb.marketplace.client.log_calls import WrongOffset
 
 #: Bytes of one stream that one call carries.
 PIECE_BYTES = 128 * 1024

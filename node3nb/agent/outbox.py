@@ -27,7 +27,7 @@ from node3nb.agent.letter import (
 )
 from node3nb.agent.places import Place, sync
 from node3nb.files.removal import remove_tree
-from node3nb.marketplace.grouped import Grouped
+from node3nb.marketplace.client.grouped import Grouped
 
 #: Directory of the letters that nobody can read.
 ASIDE = ".aside"

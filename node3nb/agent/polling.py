@@ -12,8 +12,8 @@ from node3nb.agent.settings import Settings
 from node3nb.errors import MarketplaceRejected
 from node3nb.hardware import gpu_info as described
 from node3nb.jobs import Isolation
-from node3nb.marketplace.client import MarketplaceClient
-from node3nb.marketplace.protocol import AvailableQuery
+from node3nb.marketplace.client.client import MarketplaceClient
+from node3nb.marketplace.wire.protocol import AvailableQuery
 
 #: An empty answer before this share of the wait has passed is that of a peer without long polls.
 PROMPT_SHARE = 0.5

@@ -8,7 +8,7 @@ from node3nb.agent.excerpt import MESSAGE_CHARS, excerpt
 from node3nb.agent.journal import now_iso
 from node3nb.agent.letter import Letter
 from node3nb.jobs import ExitReason, JobResult
-from node3nb.marketplace.protocol import Completion, Failure
+from node3nb.marketplace.wire.protocol import Completion, Failure
 
 
 def completion(letter: Letter, *, bare: bool) -> Completion:

@@ -12,7 +12,7 @@ from node3nb.agent.live_log import LiveLog
 from node3nb.agent.records import JobRecord
 from node3nb.errors import CallNotOffered, LeaseLost, MarketplaceError, MarketplaceRejected
 from node3nb.jobs import JobState
-from node3nb.marketplace.client import MarketplaceClient
+from node3nb.marketplace.client.client import MarketplaceClient
 
 #: Seconds between two rounds.
 ROUND_S = 1.0

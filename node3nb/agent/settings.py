@@ -10,7 +10,7 @@ from node3nb.errors import ConfigError
 from node3nb.hardware import Machine
 from node3nb.job_checks import MAX_BYTES, printable
 from node3nb.jobs import GIB, Isolation
-from node3nb.marketplace.words import MAX_WAIT_S
+from node3nb.marketplace.wire.words import MAX_WAIT_S
 
 #: Share of the machine's memory that all jobs together may have.
 MEMORY_SHARE = 0.75

@@ -28,8 +28,8 @@ from node3nb.errors import (
 )
 from node3nb.files.workspace import WorkArea
 from node3nb.jobs import ExitReason, JobSpec, failure
-from node3nb.marketplace.client import MarketplaceClient
-from node3nb.marketplace.protocol import Accepted
+from node3nb.marketplace.client.client import MarketplaceClient
+from node3nb.marketplace.wire.protocol import Accepted
 
 #: Seconds before each repeat of an acceptance that was not answered.
 REPEATS_S = (0.2, 1.0, 3.0)

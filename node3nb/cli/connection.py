@@ -7,7 +7,7 @@ from pathlib import Path
 
 from node3nb import config
 from node3nb.errors import ConfigError
-from node3nb.marketplace.client import MarketplaceClient
+from node3nb.marketplace.client.client import MarketplaceClient
 
 
 def add_marketplace(parser: argparse.ArgumentParser) -> None:

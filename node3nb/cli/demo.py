@@ -18,9 +18,10 @@ from node3nb.cli import options
 from node3nb.containers.policy import ContainerPolicy
 from node3nb.errors import ConfigError
 from node3nb.jobs import JobResult
-from node3nb.marketplace import consumer, process
-from node3nb.marketplace.client import MarketplaceClient
-from node3nb.marketplace.protocol import Registration
+from node3nb.marketplace import process
+from node3nb.marketplace.client import consumer
+from node3nb.marketplace.client.client import MarketplaceClient
+from node3nb.marketplace.wire.protocol import Registration
 from node3nb.provider import Provider
 from node3nb.sample_jobs import SampleJob, check, load
 

@@ -11,9 +11,9 @@ from node3nb import inert_text
 from node3nb.cli import connection, options, submit
 from node3nb.errors import ConfigError
 from node3nb.job_checks import is_job_id, printable
-from node3nb.marketplace import consumer
-from node3nb.marketplace.client import MarketplaceClient
-from node3nb.marketplace.protocol import JobSummary
+from node3nb.marketplace.client import consumer
+from node3nb.marketplace.client.client import MarketplaceClient
+from node3nb.marketplace.wire.protocol import JobSummary
 
 #: Jobs that are listed unless more are asked for, and most of them.
 LISTED, MOST = 100, 1000

@@ -16,10 +16,10 @@ from node3nb import config
 from node3nb.cli.connection import add_marketplace, key
 from node3nb.cli.options import add_json, columns, print_json
 from node3nb.errors import ConfigError
-from node3nb.marketplace.admin_client import AdminClient
+from node3nb.marketplace.client.admin_client import AdminClient
 from node3nb.marketplace.keys import Role, name_of
 from node3nb.marketplace.pages import KeyAsked, KeyView, NewKey
-from node3nb.marketplace.protocol import first_complaint
+from node3nb.marketplace.wire.protocol import first_complaint
 from node3nb.sizes import parse_seconds
 
 #: Kinds of keys that are made; agents get theirs by registering.

@@ -12,9 +12,9 @@ from node3nb import inert_text
 from node3nb.cli import connection, options
 from node3nb.errors import ConfigError
 from node3nb.jobs import JobResult
-from node3nb.marketplace import consumer
-from node3nb.marketplace.client import MarketplaceClient
-from node3nb.marketplace.protocol import JobView
+from node3nb.marketplace.client import consumer
+from node3nb.marketplace.client.client import MarketplaceClient
+from node3nb.marketplace.wire.protocol import JobView
 from node3nb.sample_jobs import load_job
 
 

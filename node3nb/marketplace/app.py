@@ -20,7 +20,6 @@ from node3nb.marketplace.clock import Clock
 from node3nb.marketplace.context import Marketplace
 from node3nb.marketplace.manners.gate import Gate
 from node3nb.marketplace.problems import problem, refused
-from node3nb.marketplace.protocol import complaint
 from node3nb.marketplace.refusals import Refusal
 from node3nb.marketplace.routes import (
     admin,
@@ -33,6 +32,7 @@ from node3nb.marketplace.routes import (
     work,
 )
 from node3nb.marketplace.settings import Settings
+from node3nb.marketplace.wire.protocol import complaint
 
 
 def create_app(settings: Settings, clock: Clock = time.time) -> FastAPI:

@@ -8,9 +8,9 @@ import logging
 import sqlalchemy as sa
 
 from node3nb.marketplace.clock import Clock
+from node3nb.marketplace.database.transactions import Transactions
 from node3nb.marketplace.refusals import Unavailable
 from node3nb.marketplace.store import ledger
-from node3nb.marketplace.transactions import Transactions
 
 #: How long it rests between two looks at a part, and after all parts, in seconds.
 PAUSE_S, REST_S = 0.2, 600.0

@@ -13,8 +13,8 @@ import random
 import secrets
 from collections.abc import AsyncIterator, Awaitable, Callable
 
-from node3nb.marketplace.backend import SharedBackend
-from node3nb.marketplace.database import Database
+from node3nb.marketplace.database.backend import SharedBackend
+from node3nb.marketplace.database.database import Database
 from node3nb.marketplace.refusals import Unavailable
 
 #: Shortest time between two rings, and between two looks, in seconds.

@@ -7,11 +7,11 @@ from pathlib import Path
 
 from node3nb.marketplace.artifacts.keeper import Artifacts
 from node3nb.marketplace.clock import Clock
+from node3nb.marketplace.database.transactions import Transactions
 from node3nb.marketplace.logs import Logs
 from node3nb.marketplace.settings import DAY_S, Settings
 from node3nb.marketplace.store import removal, retention
 from node3nb.marketplace.store.removal import Place
-from node3nb.marketplace.transactions import Transactions
 
 
 class Clearing:

@@ -18,7 +18,7 @@ from node3nb.marketplace.auditing import Auditor
 from node3nb.marketplace.bell import Bell
 from node3nb.marketplace.clearing import Clearing
 from node3nb.marketplace.clock import Clock, iso
-from node3nb.marketplace.database import Database
+from node3nb.marketplace.database.database import Database
 from node3nb.marketplace.following import LogReaders
 from node3nb.marketplace.keys import Caller, Role
 from node3nb.marketplace.logs import Logs

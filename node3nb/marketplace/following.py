@@ -16,11 +16,11 @@ from dataclasses import dataclass
 
 import sqlalchemy as sa
 
+from node3nb.marketplace.database.transactions import Transactions
 from node3nb.marketplace.logs import Logs
 from node3nb.marketplace.refusals import TooMany, Unavailable
 from node3nb.marketplace.store import attempts
 from node3nb.marketplace.store.outcomes import FINAL
-from node3nb.marketplace.transactions import Transactions
 
 #: Seconds between two looks at all that is followed.
 LOOK_S = 1.0

@@ -11,11 +11,11 @@ from starlette.requests import Request
 
 from node3nb.marketplace.context import Marketplace
 from node3nb.marketplace.keys import url_token
-from node3nb.marketplace.protocol import AvailableQuery
 from node3nb.marketplace.resources import Resources, offered_by
 from node3nb.marketplace.store import queue
 from node3nb.marketplace.store.queue import Freed, Queued, Waiting
 from node3nb.marketplace.waiting import Waiter
+from node3nb.marketplace.wire.protocol import AvailableQuery
 
 #: Most jobs in one answer.
 MOST = 20

@@ -7,7 +7,7 @@ from typing import Annotated, Any
 from pydantic import Field
 
 from node3nb.marketplace.keys import Role
-from node3nb.marketplace.protocol import Asked, Heard, JobSummary
+from node3nb.marketplace.wire.protocol import Asked, Heard, JobSummary
 
 #: Longest life of a key that has one, in seconds: ten years.
 MAX_LIFE_S = 10 * 366 * 86_400.0

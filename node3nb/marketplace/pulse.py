@@ -7,9 +7,9 @@ import time
 
 import sqlalchemy as sa
 
-from node3nb.marketplace.database import Database
+from node3nb.marketplace.database.database import Database
+from node3nb.marketplace.database.schema import keys
 from node3nb.marketplace.refusals import Unavailable
-from node3nb.marketplace.schema import keys
 
 #: How long the database has to answer, in seconds.
 ANSWER_S = 3.0

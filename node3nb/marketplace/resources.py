@@ -6,7 +6,7 @@ import functools
 from dataclasses import dataclass, fields
 
 from node3nb.jobs import JobSpec
-from node3nb.marketplace.protocol import AvailableQuery, JobSubmission
+from node3nb.marketplace.wire.protocol import AvailableQuery, JobSubmission
 
 #: More than any job needs; stands for what an agent did not say.
 UNSAID = 1 << 50

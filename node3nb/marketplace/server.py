@@ -17,12 +17,13 @@ import uvicorn
 from fastapi import FastAPI
 
 from node3nb.errors import ConfigError
-from node3nb.marketplace import database, durable, premises, process
+from node3nb.marketplace import durable, premises, process
 from node3nb.marketplace import workers as multiple
 from node3nb.marketplace.app import create_app
-from node3nb.marketplace.backend import SharedBackend
 from node3nb.marketplace.clock import Clock
 from node3nb.marketplace.context import Marketplace
+from node3nb.marketplace.database import database
+from node3nb.marketplace.database.backend import SharedBackend
 from node3nb.marketplace.keys import KEYS_FILE
 from node3nb.marketplace.manners import notes
 from node3nb.marketplace.manners.slow_heads import BoundedProtocol

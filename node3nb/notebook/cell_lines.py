@@ -10,8 +10,8 @@ from typing import Any
 
 from node3nb.errors import MarketplaceUnreachable, VariableRefused
 from node3nb.jobs import JobResult
-from node3nb.marketplace import consumer
-from node3nb.marketplace.client import MarketplaceClient
+from node3nb.marketplace.client import consumer
+from node3nb.marketplace.client.client import MarketplaceClient
 from node3nb.notebook import cell_job, input_archive, local_address, parsing
 from node3nb.notebook.answers import Logs, Outputs
 from node3nb.notebook.attendance import attend

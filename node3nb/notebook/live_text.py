@@ -6,7 +6,7 @@ import codecs
 
 from node3nb import inert_text
 from node3nb.jobs import JobResult
-from node3nb.marketplace.log_calls import LogPiece
+from node3nb.marketplace.client.log_calls import LogPiece
 
 _BEGUN_ANEW = "\n[The job has begun anew, with another provider or the same.]\n"
 _END_MISSING = "\n[The end of the log did not arrive; `.logs()` has it.]\n"

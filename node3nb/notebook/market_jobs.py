@@ -9,8 +9,8 @@ from typing import Any
 from node3nb import inert_text
 from node3nb.errors import MarketplaceError
 from node3nb.job_checks import is_job_id
-from node3nb.marketplace.client import MarketplaceClient
-from node3nb.marketplace.protocol import JobStatus, JobSummary, JobView
+from node3nb.marketplace.client.client import MarketplaceClient
+from node3nb.marketplace.wire.protocol import JobStatus, JobSummary, JobView
 from node3nb.notebook.listing import Listing
 
 #: Jobs that are asked for, the newest.

@@ -6,7 +6,7 @@ import argparse
 from collections.abc import Callable
 
 from node3nb import config
-from node3nb.marketplace.client import MarketplaceClient
+from node3nb.marketplace.client.client import MarketplaceClient
 from node3nb.marketplace.process import MarketplaceProcess
 from node3nb.notebook import local_address, market_jobs, parsing
 from node3nb.notebook.market_jobs import MarketJobs

@@ -12,7 +12,7 @@ from node3nb.containers.policy import ContainerPolicy
 from node3nb.docker_manager import DockerManager
 from node3nb.errors import ConfigError, NotRunning
 from node3nb.marketplace import process
-from node3nb.marketplace.client import MarketplaceClient
+from node3nb.marketplace.client.client import MarketplaceClient
 from node3nb.marketplace.process import MarketplaceProcess
 from node3nb.native_executor import NativeExecutor
 from node3nb.notebook.cell_run import CellRun

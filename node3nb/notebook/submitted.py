@@ -13,11 +13,11 @@ from typing import Any
 from node3nb import inert_text
 from node3nb.errors import CallNotOffered, InputError, VariableRefused
 from node3nb.jobs import JobResult
-from node3nb.marketplace import consumer, log_calls
-from node3nb.marketplace.client import MarketplaceClient
-from node3nb.marketplace.job_views import ANSWER_S
-from node3nb.marketplace.log_calls import LogPlace
-from node3nb.marketplace.protocol import JobView
+from node3nb.marketplace.client import consumer, log_calls
+from node3nb.marketplace.client.client import MarketplaceClient
+from node3nb.marketplace.client.job_views import ANSWER_S
+from node3nb.marketplace.client.log_calls import LogPlace
+from node3nb.marketplace.wire.protocol import JobView
 from node3nb.notebook import market_jobs, page
 from node3nb.notebook.answers import Logs
 from node3nb.notebook.handles import Logged, standing, whole_text

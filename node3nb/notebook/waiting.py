@@ -6,7 +6,7 @@ import contextlib
 import time
 
 from node3nb.errors import MarketplaceError
-from node3nb.marketplace.protocol import JobView
+from node3nb.marketplace.wire.protocol import JobView
 from node3nb.notebook.market_jobs import QUEUED
 from node3nb.notebook.progress import Progress
 from node3nb.notebook.submitted import SubmittedJob

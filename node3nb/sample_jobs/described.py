@@ -7,7 +7,7 @@ from typing import Annotated, Any, Self
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from node3nb.jobs import ExitReason, JobState
-from node3nb.marketplace.protocol import JobSubmission
+from node3nb.marketplace.wire.protocol import JobSubmission
 
 _FileName = Annotated[str, Field(pattern=r"^[A-Za-z0-9_][A-Za-z0-9_.-]{0,127}$")]
 

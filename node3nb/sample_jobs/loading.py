@@ -12,7 +12,7 @@ from pydantic import ValidationError
 
 from node3nb.errors import ConfigError, JobSpecError
 from node3nb.jobs import JobSpec, new_job_id
-from node3nb.marketplace.protocol import JobSubmission, first_complaint
+from node3nb.marketplace.wire.protocol import JobSubmission, first_complaint
 from node3nb.sample_jobs.described import Expected, JobFile, Recipe
 from node3nb.sample_jobs.inputs import make_input
 

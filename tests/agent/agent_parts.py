@@ -16,9 +16,9 @@ from typing import Any
 from node3nb.agent.settings import Settings
 from node3nb.job_manager import JobManager
 from node3nb.jobs import JobResult
-from node3nb.marketplace import consumer
-from node3nb.marketplace.client import MarketplaceClient
-from node3nb.marketplace.protocol import JobView, Registration
+from node3nb.marketplace.client import consumer
+from node3nb.marketplace.client.client import MarketplaceClient
+from node3nb.marketplace.wire.protocol import JobView, Registration
 from node3nb.provider import Provider
 
 #: Bound of every wait, in seconds; nothing here takes a tenth of it on an idle machine.

@@ -15,7 +15,7 @@ from support.base_marketplace import BaseMarketplace
 from node3nb import config
 from node3nb.agent.enrolment import Enrolment
 from node3nb.agent.settings import Settings
-from node3nb.marketplace.client import MarketplaceClient
+from node3nb.marketplace.client.client import MarketplaceClient
 
 GPU = {"gpu_model": "none", "gpu_vendor": "none", "gpu_memory": 0, "compute_capability": None}
 

@@ -23,8 +23,8 @@ from support.simulated_loop import SimulatedLoop
 
 from node3nb.agent.threads import DaemonThreads
 from node3nb.job_manager import JobManager
-from node3nb.marketplace import channel, client
-from node3nb.marketplace.deadline import Deadline
+from node3nb.marketplace.client import channel, client
+from node3nb.marketplace.client.deadline import Deadline
 
 #: Seconds that a wrong answer may take until it is given up, and a right one.
 HASTY_S, PATIENT_S = 0.1, 60.0

@@ -17,7 +17,7 @@ from agent.test_agent_secrets import files_below, seen_of
 
 from node3nb import config
 from node3nb.examination import examine
-from node3nb.marketplace.admin_client import AdminClient
+from node3nb.marketplace.client.admin_client import AdminClient
 from node3nb.marketplace.keys import Role
 from node3nb.marketplace.pages import KeyAsked
 from node3nb.marketplace.server import running as marketplace

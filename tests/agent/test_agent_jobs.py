@@ -12,7 +12,7 @@ from agent.agent_parts import SLEEPS, Market, eventually, provider, told
 from support.gates import WAITS, let_go
 
 from node3nb.jobs import ExitReason, Isolation, JobState
-from node3nb.marketplace import consumer
+from node3nb.marketplace.client import consumer
 
 COUNTS = """
 import os, pathlib

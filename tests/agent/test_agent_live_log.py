@@ -17,9 +17,9 @@ from node3nb.agent import live_log
 from node3nb.agent.live_log import whole_characters
 from node3nb.agent.records import Lease
 from node3nb.jobs import JobSpec
-from node3nb.marketplace import consumer, log_calls
-from node3nb.marketplace.client import MarketplaceClient
-from node3nb.marketplace.log_calls import LogPlace, WrongOffset
+from node3nb.marketplace.client import consumer, log_calls
+from node3nb.marketplace.client.client import MarketplaceClient
+from node3nb.marketplace.client.log_calls import LogPlace, WrongOffset
 from node3nb.notebook.submitted import SubmittedJob
 
 TALKS = WAITS + "print('ended')\n"

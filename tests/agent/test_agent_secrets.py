@@ -18,7 +18,7 @@ from support.base_marketplace import BaseMarketplace
 from node3nb import config
 from node3nb.errors import Node3Error
 from node3nb.job_manager import JobManager
-from node3nb.marketplace.client import MarketplaceClient
+from node3nb.marketplace.client.client import MarketplaceClient
 
 KEY = "n3_agent_secret_0123456789abcdef"
 

@@ -18,11 +18,11 @@ from support.base_marketplace import BaseMarketplace
 from node3nb.agent.settings import Settings as Choices
 from node3nb.errors import LeaseLost, MarketplaceBusy, MarketplaceRejected
 from node3nb.job_manager import JobManager
-from node3nb.marketplace import ahead
-from node3nb.marketplace.agent_client import AgentClient
-from node3nb.marketplace.protocol import AvailableQuery, Completion, Failure, Registration
+from node3nb.marketplace.client import ahead
+from node3nb.marketplace.client.agent_client import AgentClient
 from node3nb.marketplace.server import running
 from node3nb.marketplace.settings import Settings
+from node3nb.marketplace.wire.protocol import AvailableQuery, Completion, Failure, Registration
 
 TURN = "/api/jobs/turn"
 DONE = Completion(**COMPLETION)

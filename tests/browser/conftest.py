@@ -14,7 +14,7 @@ from support.dashboards import Stall
 from support.jupyter_server import Server
 
 from node3nb.marketplace import process
-from node3nb.marketplace.client import MarketplaceClient
+from node3nb.marketplace.client.client import MarketplaceClient
 
 
 @pytest.fixture(scope="session")

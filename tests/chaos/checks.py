@@ -15,10 +15,18 @@ import sqlalchemy as sa
 from chaos.jobs import Job
 
 from node3nb.jobs import JobState
-from node3nb.marketplace import consumer
-from node3nb.marketplace.client import MarketplaceClient
+from node3nb.marketplace.client import consumer
+from node3nb.marketplace.client.client import MarketplaceClient
+from node3nb.marketplace.database.schema import (
+    agents,
+    artifacts,
+    jobs,
+    leases,
+    ledger,
+    storage,
+    uploads,
+)
 from node3nb.marketplace.money import units
-from node3nb.marketplace.schema import agents, artifacts, jobs, leases, ledger, storage, uploads
 from node3nb.marketplace.store.ledger import audit as audited
 
 #: What is all that may be found in a provider's home once it has stopped.

@@ -30,10 +30,10 @@ from support.small_disk import Disk
 from node3nb.errors import MarketplaceError
 from node3nb.jobs import JobState
 from node3nb.marketplace.artifacts.keeper import SILENCE_S
-from node3nb.marketplace.client import MarketplaceClient
-from node3nb.marketplace.protocol import JobStatus
+from node3nb.marketplace.client.client import MarketplaceClient
 from node3nb.marketplace.server import running
 from node3nb.marketplace.settings import Settings
+from node3nb.marketplace.wire.protocol import JobStatus
 from node3nb.supervisor import linux
 
 PROVIDERS = 3

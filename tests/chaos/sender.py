@@ -11,8 +11,8 @@ from pathlib import Path
 from chaos.jobs import Job
 
 from node3nb.errors import MarketplaceError
-from node3nb.marketplace.client import MarketplaceClient
-from node3nb.marketplace.protocol import JobStatus
+from node3nb.marketplace.client.client import MarketplaceClient
+from node3nb.marketplace.wire.protocol import JobStatus
 
 #: Seconds before a call that failed is made again.
 AGAIN_S = 0.2

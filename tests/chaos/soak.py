@@ -22,8 +22,8 @@ from chaos.jobs import Kind
 from chaos.market import Market
 from chaos.sender import Sender
 
-from node3nb.marketplace.client import MarketplaceClient
-from node3nb.marketplace.protocol import JobStatus
+from node3nb.marketplace.client.client import MarketplaceClient
+from node3nb.marketplace.wire.protocol import JobStatus
 from node3nb.supervisor import linux
 
 #: Jobs between two rows of figures.

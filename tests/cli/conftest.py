@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from cli.cli_parts import complaint, given_here
 
-from node3nb.marketplace.client import MarketplaceClient
+from node3nb.marketplace.client.client import MarketplaceClient
 from node3nb.marketplace.server import running
 from node3nb.marketplace.settings import Settings
 

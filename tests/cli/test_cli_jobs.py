@@ -75,7 +75,7 @@ def test_an_interrupted_wait_leaves_the_job(
         raise KeyboardInterrupt
 
     job_id = submitted(market, "")
-    monkeypatch.setattr(f"node3nb.marketplace.consumer.{asks}", interrupted)
+    monkeypatch.setattr(f"node3nb.marketplace.client.consumer.{asks}", interrupted)
     assert given_here(["jobs", command, job_id, *map(str, where(market))]) == 130
     assert f"job {job_id} goes on" in capsys.readouterr().err
     assert market.client.job(job_id).status == "available"

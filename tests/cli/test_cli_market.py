@@ -17,7 +17,7 @@ from cli.conftest import Market
 
 from node3nb import config, control
 from node3nb.errors import NotRunning
-from node3nb.marketplace.client import MarketplaceClient
+from node3nb.marketplace.client.client import MarketplaceClient
 
 Mistake = Callable[[list[str]], str]
 SLEEPS = ["python", "-c", "import time; print('begun', flush=True); time.sleep(600)"]

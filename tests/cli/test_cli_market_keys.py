@@ -13,8 +13,8 @@ from cli.cli_parts import answered, given_here
 from cli.conftest import Market
 
 from node3nb.errors import MarketplaceUnauthorized
-from node3nb.marketplace.admin_client import AdminClient
-from node3nb.marketplace.client import MarketplaceClient
+from node3nb.marketplace.client.admin_client import AdminClient
+from node3nb.marketplace.client.client import MarketplaceClient
 from node3nb.marketplace.keys import name_of
 
 Mistake = Callable[[list[str]], str]

@@ -14,17 +14,17 @@ from support.stepwise import StepDatabase, StepDirectory, Walker
 
 from node3nb.marketplace.artifacts.keeper import PAST_S, Artifacts, Slot
 from node3nb.marketplace.clearing import Clearing
-from node3nb.marketplace.database import Database
+from node3nb.marketplace.database.database import Database
+from node3nb.marketplace.database.schema import artifacts, events, jobs, uploads
+from node3nb.marketplace.database.schema import leases as lease_rows
 from node3nb.marketplace.logs import Logs
-from node3nb.marketplace.protocol import Completion, JobSubmission, Registration, UploadAsked
 from node3nb.marketplace.refusals import Refusal
-from node3nb.marketplace.schema import artifacts, events, jobs, uploads
-from node3nb.marketplace.schema import leases as lease_rows
 from node3nb.marketplace.settings import DAY_S, Settings
 from node3nb.marketplace.store import attempts, callers, files, leases, ledger, outcomes, queue
 from node3nb.marketplace.store.callers import Origin
 from node3nb.marketplace.store.leases import Claim
-from node3nb.marketplace.words import ArtifactKind
+from node3nb.marketplace.wire.protocol import Completion, JobSubmission, Registration, UploadAsked
+from node3nb.marketplace.wire.words import ArtifactKind
 
 #: Steps that one task goes at a time, at the most.
 LEAPS = 3

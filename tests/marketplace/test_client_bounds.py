@@ -12,12 +12,12 @@ from support.strange_marketplace import answering, begin, said
 
 from node3nb.errors import InputError, MarketplaceUnreachable, VariableRefused
 from node3nb.jobs import ExitReason, JobResult, JobState
-from node3nb.marketplace import client as clients
-from node3nb.marketplace import consumer, job_views, log_calls
-from node3nb.marketplace.client import MarketplaceClient
-from node3nb.marketplace.deadline import Deadline
-from node3nb.marketplace.log_calls import LogPlace
-from node3nb.marketplace.protocol import JobView
+from node3nb.marketplace.client import client as clients
+from node3nb.marketplace.client import consumer, job_views, log_calls
+from node3nb.marketplace.client.client import MarketplaceClient
+from node3nb.marketplace.client.deadline import Deadline
+from node3nb.marketplace.client.log_calls import LogPlace
+from node3nb.marketplace.wire.protocol import JobView
 from node3nb.notebook import shown, submitted
 from node3nb.notebook.submitted import SubmittedJob
 from node3nb.variables.luggage import Luggage

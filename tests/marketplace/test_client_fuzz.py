@@ -16,12 +16,13 @@ from support.raw_server import RawServer, raw_server
 from node3nb.agent.intake import MOST_OFFERS
 from node3nb.errors import JobSpecError, Node3Error
 from node3nb.jobs import JobSpec
-from node3nb.marketplace import log_calls, protocol
-from node3nb.marketplace.agent_client import AgentClient
-from node3nb.marketplace.answers import MAX_RETRY_AFTER_S, _retry_after_s
-from node3nb.marketplace.client import MarketplaceClient
-from node3nb.marketplace.deadline import Deadline
-from node3nb.marketplace.log_calls import MAX_PIECE_BYTES, LogPiece, LogPlace
+from node3nb.marketplace.client import log_calls
+from node3nb.marketplace.client.agent_client import AgentClient
+from node3nb.marketplace.client.answers import MAX_RETRY_AFTER_S, _retry_after_s
+from node3nb.marketplace.client.client import MarketplaceClient
+from node3nb.marketplace.client.deadline import Deadline
+from node3nb.marketplace.client.log_calls import MAX_PIECE_BYTES, LogPiece, LogPlace
+from node3nb.marketplace.wire import protocol
 from node3nb.transfers.permits import read_permit
 
 #: Longest message of an error, in characters.

@@ -12,7 +12,7 @@ from marketplace.market_parts import Market
 from support import needs, relay
 
 from node3nb.errors import MarketplaceUnreachable
-from node3nb.marketplace.client import MarketplaceClient
+from node3nb.marketplace.client.client import MarketplaceClient
 
 #: Bound of making a certificate, in seconds.
 BOUND_S = 60.0

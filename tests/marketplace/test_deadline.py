@@ -8,7 +8,7 @@ import threading
 import pytest
 from support.forked import forked
 
-from node3nb.marketplace.deadline import Deadline
+from node3nb.marketplace.client.deadline import Deadline
 
 #: Seconds after which a test has failed.
 BOUND_S = 60.0

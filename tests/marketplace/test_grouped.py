@@ -10,7 +10,7 @@ import pytest
 from marketplace.market_parts import eventually
 
 from node3nb.errors import MarketplaceBusy
-from node3nb.marketplace.grouped import Grouped
+from node3nb.marketplace.client.grouped import Grouped
 
 #: Seconds after which a test has failed.
 BOUND_S = 60.0

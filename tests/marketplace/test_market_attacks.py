@@ -22,15 +22,15 @@ from marketplace.market_parts import (
 )
 
 from node3nb.marketplace import bodies
-from node3nb.marketplace.client import MarketplaceClient
+from node3nb.marketplace.client.client import MarketplaceClient
 from node3nb.marketplace.context import Marketplace
-from node3nb.marketplace.protocol import AvailableQuery, HeartbeatAnswer
 from node3nb.marketplace.resources import of_shape
 from node3nb.marketplace.settings import Settings
 from node3nb.marketplace.store import leases, views
 from node3nb.marketplace.store.queue import Freed
 from node3nb.marketplace.waiting import MOST_HELD_BACK, WaitingRoom
-from node3nb.marketplace.words import MAX_ENTRIES
+from node3nb.marketplace.wire.protocol import AvailableQuery, HeartbeatAnswer
+from node3nb.marketplace.wire.words import MAX_ENTRIES
 
 #: CPU time that one bad call may cost the marketplace, which runs in this process, in seconds.
 BUSY_S = 2.0

@@ -11,8 +11,8 @@ import sqlalchemy as sa
 from marketplace.market_parts import BOTH, Market, eventually, said
 
 from node3nb.marketplace import auditing
-from node3nb.marketplace.database import Database
-from node3nb.marketplace.schema import ledger as entries
+from node3nb.marketplace.database.database import Database
+from node3nb.marketplace.database.schema import ledger as entries
 from node3nb.marketplace.server import running
 from node3nb.marketplace.settings import Settings
 from node3nb.marketplace.store import ledger

@@ -9,7 +9,7 @@ import pytest
 import sqlalchemy as sa
 from marketplace.market_parts import BOTH
 
-from node3nb.marketplace.database import Database
+from node3nb.marketplace.database.database import Database
 
 DATABASES = BOTH
 

@@ -8,7 +8,7 @@ import pytest
 import sqlalchemy as sa
 from marketplace.market_parts import CALL_S, Market, eventually, in_progress, said, waiting
 
-from node3nb.marketplace.database import Database
+from node3nb.marketplace.database.database import Database
 from node3nb.marketplace.keys import Role
 from node3nb.marketplace.pages import KeyAsked
 from node3nb.marketplace.refusals import Conflict

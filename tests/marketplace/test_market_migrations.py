@@ -13,10 +13,10 @@ from alembic.migration import MigrationContext
 from marketplace.market_parts import BOTH
 
 from node3nb.errors import ConfigError
-from node3nb.marketplace import migration
-from node3nb.marketplace.database import Database, prepare
+from node3nb.marketplace.database import migration
+from node3nb.marketplace.database.database import Database, prepare
+from node3nb.marketplace.database.schema import metadata
 from node3nb.marketplace.resources import Resources
-from node3nb.marketplace.schema import metadata
 from node3nb.marketplace.store import ledger, queue, removal
 from node3nb.marketplace.store.ledger import Audit
 from node3nb.marketplace.store.removal import Place

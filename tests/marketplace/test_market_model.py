@@ -21,16 +21,22 @@ from hypothesis.stateful import (
 from marketplace.market_parts import BOTH, COMPLETION, FAILURE, FINAL, MACHINE
 from marketplace.store_model import LEASE_S, Job, Lease
 
-from node3nb.marketplace.database import Database
-from node3nb.marketplace.protocol import Completion, Failure, JobSubmission, Registration, Release
+from node3nb.marketplace.database.database import Database
+from node3nb.marketplace.database.schema import events, jobs
+from node3nb.marketplace.database.schema import leases as lease_rows
 from node3nb.marketplace.refusals import Refusal
 from node3nb.marketplace.resources import Resources
-from node3nb.marketplace.schema import events, jobs
-from node3nb.marketplace.schema import leases as lease_rows
 from node3nb.marketplace.store import callers, leases, ledger, outcomes, queue, removal, returns
 from node3nb.marketplace.store.callers import Origin
 from node3nb.marketplace.store.leases import Claim
 from node3nb.marketplace.store.removal import Place
+from node3nb.marketplace.wire.protocol import (
+    Completion,
+    Failure,
+    JobSubmission,
+    Registration,
+    Release,
+)
 
 DATABASES = BOTH
 TIMEOUT_S = 1000.0

@@ -21,7 +21,7 @@ from marketplace.market_parts import BOTH
 from support.stepwise import Walker
 
 from node3nb.marketplace.artifacts.keeper import PAST_S
-from node3nb.marketplace.database import Database
+from node3nb.marketplace.database.database import Database
 from node3nb.marketplace.settings import DAY_S
 
 DATABASES = BOTH

@@ -6,8 +6,8 @@ import pytest
 from marketplace.market_parts import CALL_S, Market, refusal, said
 from prometheus_client.openmetrics.parser import text_string_to_metric_families
 
-from node3nb.marketplace import consumer as consumers
-from node3nb.marketplace.client import MarketplaceClient
+from node3nb.marketplace.client import consumer as consumers
+from node3nb.marketplace.client.client import MarketplaceClient
 
 
 def test_a_state_that_has_not_changed_is_not_sent_again(market: Market) -> None:

@@ -26,7 +26,7 @@ from support.seaweed import Seaweed, careless
 from support.transfer_data import QUICK
 
 from node3nb.marketplace.artifacts.signing import Signer
-from node3nb.marketplace.client import MarketplaceClient
+from node3nb.marketplace.client.client import MarketplaceClient
 from node3nb.marketplace.server import running
 from node3nb.marketplace.settings import Settings
 from node3nb.transfers.transfer import Transfer, UploadRefused

@@ -20,8 +20,9 @@ from support import postgresql as postgresql_support
 from support.postgresql import PASSWORD, SHOWS_PASSWORD, PostgreSQLServer
 
 from node3nb.errors import ConfigError
-from node3nb.marketplace import bell, database
-from node3nb.marketplace.database import Database
+from node3nb.marketplace import bell
+from node3nb.marketplace.database import database
+from node3nb.marketplace.database.database import Database
 from node3nb.marketplace.server import running, serve
 from node3nb.marketplace.settings import Hosting, Settings
 

@@ -11,7 +11,7 @@ from node3nb.marketplace.store import files, uploads
 from node3nb.marketplace.store.files import StoredFile
 from node3nb.marketplace.store.storage import Quota
 from node3nb.marketplace.store.uploads import Upload
-from node3nb.marketplace.words import ArtifactKind
+from node3nb.marketplace.wire.words import ArtifactKind
 
 DATABASES = BOTH
 

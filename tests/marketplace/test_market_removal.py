@@ -24,12 +24,11 @@ from marketplace.market_parts import (
 
 from node3nb.marketplace import options
 from node3nb.marketplace.context import Marketplace
-from node3nb.marketplace.database import Database
-from node3nb.marketplace.protocol import Completion, JobSubmission, Registration
+from node3nb.marketplace.database.database import Database
+from node3nb.marketplace.database.schema import artifacts, closed, events, jobs, uploads
+from node3nb.marketplace.database.schema import leases as lease_rows
+from node3nb.marketplace.database.schema import ledger as entries
 from node3nb.marketplace.refusals import Unknown
-from node3nb.marketplace.schema import artifacts, closed, events, jobs, uploads
-from node3nb.marketplace.schema import leases as lease_rows
-from node3nb.marketplace.schema import ledger as entries
 from node3nb.marketplace.server import running
 from node3nb.marketplace.settings import DAY_S, Settings
 from node3nb.marketplace.store import attempts, callers, leases, ledger, outcomes, queue, removal
@@ -38,7 +37,8 @@ from node3nb.marketplace.store.callers import Origin
 from node3nb.marketplace.store.leases import Claim
 from node3nb.marketplace.store.removal import AT_ONCE, Place
 from node3nb.marketplace.store.storage import Quota
-from node3nb.marketplace.words import ArtifactKind
+from node3nb.marketplace.wire.protocol import Completion, JobSubmission, Registration
+from node3nb.marketplace.wire.words import ArtifactKind
 
 DATABASES = BOTH
 #: Bound of what must not wait, in seconds.

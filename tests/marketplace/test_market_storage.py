@@ -19,13 +19,13 @@ from support import needs
 
 from node3nb.marketplace.artifacts.keeper import SILENCE_S
 from node3nb.marketplace.context import Marketplace
+from node3nb.marketplace.database.schema import artifacts, jobs, storage, uploads
 from node3nb.marketplace.disk_room import free_bytes, kept_free
-from node3nb.marketplace.schema import artifacts, jobs, storage, uploads
 from node3nb.marketplace.server import running
 from node3nb.marketplace.settings import DAY_S, Settings
 from node3nb.marketplace.store import uploads as ways
 from node3nb.marketplace.store.storage import Quota
-from node3nb.marketplace.words import ArtifactKind
+from node3nb.marketplace.wire.words import ArtifactKind
 
 DATABASES = BOTH
 KIB = 1024

@@ -17,7 +17,7 @@ from marketplace.market_parts import (
     said,
 )
 
-from node3nb.marketplace.turn_wire import MOST_OF_A_KIND
+from node3nb.marketplace.wire.turn_wire import MOST_OF_A_KIND
 
 DATABASES = BOTH
 

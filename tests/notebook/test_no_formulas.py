@@ -12,7 +12,7 @@ from support.kernel_cells import Cells
 from node3nb.agent.journal import Entry
 from node3nb.agent.records import JobSummary, ProviderState, Snapshot
 from node3nb.jobs import ExitReason, JobResult, JobState, OutputFile
-from node3nb.marketplace.protocol import JobView
+from node3nb.marketplace.wire.protocol import JobView
 from node3nb.notebook import snapshot
 from node3nb.notebook.answers import Logs, Outputs, Why
 from node3nb.notebook.jobs_list import Jobs

@@ -17,7 +17,7 @@ from node3nb.agent.journal import Entry
 from node3nb.agent.records import JobSummary, ProviderState, Snapshot
 from node3nb.errors import ConfigError
 from node3nb.jobs import ExitReason, Isolation, JobResult, JobState, OutputFile, Usage
-from node3nb.marketplace.protocol import JobView
+from node3nb.marketplace.wire.protocol import JobView
 from node3nb.notebook import page, shown
 from node3nb.notebook.answers import Logs, Outputs, Why
 from node3nb.notebook.jobs_list import Jobs

@@ -24,9 +24,9 @@ from support.kernel_client import Cell, Kernel
 from support.kernel_client import kernel as new_kernel
 
 from node3nb import config
-from node3nb.marketplace.protocol import Completion
 from node3nb.marketplace.server import running
 from node3nb.marketplace.settings import Settings
+from node3nb.marketplace.wire.protocol import Completion
 
 pytestmark = pytest.mark.timeout(240)
 

@@ -14,7 +14,7 @@ from support.kernel_cells import Cells
 from support.strange_marketplace import answering, said
 
 from node3nb.errors import MarketplaceBadAnswer, MarketplaceUnreachable
-from node3nb.marketplace.client import MarketplaceClient
+from node3nb.marketplace.client.client import MarketplaceClient
 from node3nb.notebook import completion, parsing
 
 KEY = "sk-not-to-be-seen"
@@ -73,7 +73,7 @@ def traced(cells: Cells, code: str, error: type[BaseException]) -> str:
     cells.run("%xmode Verbose")
     with pytest.raises(error):
         cells.run(code)
-    assert "node3nb/marketplace/channel.py" in cells.stdout
+    assert "node3nb/marketplace/client/channel.py" in cells.stdout
     assert "self" in cells.stdout
     return cells.stdout
 
@@ -105,6 +105,6 @@ def test_a_key_is_hidden_wherever_a_frame_could_hold_it(cells: Cells) -> None:
     cells.shell.user_ns["ask"] = lambda: MarketplaceClient("http://127.0.0.1:1", f"{KEY} ")
     with pytest.raises(Exception, match="holds a blank"):
         cells.run("ask()")
-    ours = cells.stdout.partition("node3nb/marketplace/client.py")[2]
+    ours = cells.stdout.partition("node3nb/marketplace/client/client.py")[2]
     assert ours
     assert KEY not in ours

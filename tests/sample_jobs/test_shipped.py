@@ -15,7 +15,7 @@ from support.sample_job_parts import (
 )
 
 from node3nb import sample_jobs
-from node3nb.marketplace.protocol import JobSubmission
+from node3nb.marketplace.wire.protocol import JobSubmission
 
 
 def test_every_job_loads_in_order() -> None:

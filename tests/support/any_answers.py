@@ -7,8 +7,8 @@ from typing import Any
 
 from hypothesis import strategies as st
 
-from node3nb.marketplace import protocol
-from node3nb.marketplace.turn_wire import Told, Turned
+from node3nb.marketplace.wire import protocol
+from node3nb.marketplace.wire.turn_wire import Told, Turned
 
 #: JSON as text, for no Python object is written as some of it.
 LEAVES = st.one_of(

@@ -13,8 +13,8 @@ from playwright.sync_api import Locator, Page
 from support import chromium
 from support.chromium import BOUND_MS, Visit
 
-from node3nb.marketplace import consumer
-from node3nb.marketplace.client import MarketplaceClient
+from node3nb.marketplace.client import consumer
+from node3nb.marketplace.client.client import MarketplaceClient
 
 #: A job that prints a line every now and then until it is ended.
 TALKS = (

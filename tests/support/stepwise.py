@@ -15,7 +15,7 @@ from starlette.responses import Response
 
 from node3nb.marketplace.artifacts.local import Directory
 from node3nb.marketplace.artifacts.store import Permit
-from node3nb.marketplace.database import Database
+from node3nb.marketplace.database.database import Database
 from node3nb.marketplace.refusals import Refusal
 from node3nb.marketplace.store.files import StoredFile
 

@@ -13,7 +13,7 @@ from node3nb.marketplace.artifacts.arrival import Arrival
 from node3nb.marketplace.artifacts.store import Permit, Store
 from node3nb.marketplace.bodies import drop
 from node3nb.marketplace.clock import Clock
-from node3nb.marketplace.protocol import SHA256_HEADER, UploadAsked
+from node3nb.marketplace.database.transactions import Transactions
 from node3nb.marketplace.refusals import (
     Conflict,
     OverQuota,
@@ -28,8 +28,8 @@ from node3nb.marketplace.store import retention, uploads
 from node3nb.marketplace.store.files import StoredFile
 from node3nb.marketplace.store.storage import Quota
 from node3nb.marketplace.store.uploads import Upload
-from node3nb.marketplace.transactions import Transactions
-from node3nb.marketplace.words import ArtifactKind
+from node3nb.marketplace.wire.protocol import SHA256_HEADER, UploadAsked
+from node3nb.marketplace.wire.words import ArtifactKind
 
 #: How long a file that comes through the server may be silent before it is given up, in seconds.
 SILENCE_S = 3600.0

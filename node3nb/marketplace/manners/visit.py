@@ -13,8 +13,8 @@ from node3nb.marketplace.bodies import Message, Receive, Send
 from node3nb.marketplace.keys import Caller
 from node3nb.marketplace.manners.keyring import Keyring
 from node3nb.marketplace.problems import refused
-from node3nb.marketplace.protocol import API_KEY_HEADER
 from node3nb.marketplace.refusals import KeyMissing, TooSlow
+from node3nb.marketplace.wire.protocol import API_KEY_HEADER
 
 #: Header that names a call, in the log too.
 REQUEST_ID_HEADER = "X-Request-Id"

@@ -11,10 +11,10 @@ from fastapi.security import APIKeyHeader
 
 from node3nb.marketplace.context import Marketplace
 from node3nb.marketplace.keys import Caller, Role, url_token
-from node3nb.marketplace.protocol import API_KEY_HEADER, LEASE_HEADER
 from node3nb.marketplace.refusals import KeyMissing, NotAllowed
 from node3nb.marketplace.store import attempts
 from node3nb.marketplace.store.attempts import Attempt
+from node3nb.marketplace.wire.protocol import API_KEY_HEADER, LEASE_HEADER
 
 #: How OpenAPI tells of keys; who a key speaks for is found out before a call gets here.
 _SCHEME = APIKeyHeader(name=API_KEY_HEADER, scheme_name="key", auto_error=False)

@@ -12,11 +12,11 @@ from node3nb.marketplace.keys import Caller, Role, digest
 from node3nb.marketplace.manners.rates import place
 from node3nb.marketplace.pages import AgentPage
 from node3nb.marketplace.problems import answers
-from node3nb.marketplace.protocol import Heartbeat, HeartbeatAnswer, Registered, Registration
 from node3nb.marketplace.refusals import KeyMissing, NotAllowed
 from node3nb.marketplace.routes.access import Agent, Anyone, Known, Market
 from node3nb.marketplace.settings import Registration as Who
 from node3nb.marketplace.store import callers, leases
+from node3nb.marketplace.wire.protocol import Heartbeat, HeartbeatAnswer, Registered, Registration
 
 router = APIRouter(prefix="/api")
 

@@ -11,13 +11,6 @@ from node3nb.marketplace.artifacts.keeper import Slot
 from node3nb.marketplace.context import Marketplace
 from node3nb.marketplace.keys import Caller, Role
 from node3nb.marketplace.problems import answers
-from node3nb.marketplace.protocol import (
-    SHA256_HEADER,
-    JobStatus,
-    StoredArtifact,
-    UploadAsked,
-    UploadPermit,
-)
 from node3nb.marketplace.refusals import NotOffered, Unacceptable
 from node3nb.marketplace.routes.access import (
     JobId,
@@ -32,7 +25,14 @@ from node3nb.marketplace.routes.access import (
 from node3nb.marketplace.store import attempts, files, views
 from node3nb.marketplace.store.attempts import Attempt
 from node3nb.marketplace.store.files import Kept
-from node3nb.marketplace.words import ArtifactKind
+from node3nb.marketplace.wire.protocol import (
+    SHA256_HEADER,
+    JobStatus,
+    StoredArtifact,
+    UploadAsked,
+    UploadPermit,
+)
+from node3nb.marketplace.wire.words import ArtifactKind
 
 router = APIRouter(prefix="/api/jobs/{job_id}")
 

@@ -12,9 +12,9 @@ from node3nb.marketplace.cursors import Cursor
 from node3nb.marketplace.keys import Caller
 from node3nb.marketplace.pages import JobPage
 from node3nb.marketplace.problems import answers
-from node3nb.marketplace.protocol import JobStatus, JobSubmission, JobView, Outcome
 from node3nb.marketplace.routes.access import Admin, Anyone, JobId, Market, Submitter
 from node3nb.marketplace.store import outcomes, queue, views
+from node3nb.marketplace.wire.protocol import JobStatus, JobSubmission, JobView, Outcome
 
 router = APIRouter(prefix="/api")
 

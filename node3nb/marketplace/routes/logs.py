@@ -14,11 +14,11 @@ from node3nb.marketplace.context import Marketplace
 from node3nb.marketplace.following import Follower, LogState
 from node3nb.marketplace.logs import MAX_READ_BYTES
 from node3nb.marketplace.problems import answers
-from node3nb.marketplace.protocol import JobStatus
 from node3nb.marketplace.refusals import Refusal
 from node3nb.marketplace.routes.access import Agent, JobId, LeaseId, Market, Submitter
 from node3nb.marketplace.store import attempts, views
-from node3nb.marketplace.words import (
+from node3nb.marketplace.wire.protocol import JobStatus
+from node3nb.marketplace.wire.words import (
     ATTEMPT_HEADER,
     LOG_OVER_HEADER,
     MAX_WAIT_S,

@@ -10,11 +10,11 @@ from pydantic import BaseModel
 
 from node3nb.marketplace import offers
 from node3nb.marketplace.problems import answers
-from node3nb.marketplace.protocol import Acceptance
 from node3nb.marketplace.refusals import Refusal
 from node3nb.marketplace.routes import work
 from node3nb.marketplace.routes.access import Agent, Market
-from node3nb.marketplace.turn_wire import Told, Turn, Turned
+from node3nb.marketplace.wire.protocol import Acceptance
+from node3nb.marketplace.wire.turn_wire import Told, Turn, Turned
 
 router = APIRouter(prefix="/api/jobs")
 

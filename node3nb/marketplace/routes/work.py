@@ -9,7 +9,10 @@ from fastapi import APIRouter, Header, Request
 from node3nb.marketplace import offers
 from node3nb.marketplace.pages import Offers
 from node3nb.marketplace.problems import answers
-from node3nb.marketplace.protocol import (
+from node3nb.marketplace.routes.access import Agent, JobId, Market
+from node3nb.marketplace.store import leases, outcomes, returns
+from node3nb.marketplace.store.leases import Claim
+from node3nb.marketplace.wire.protocol import (
     Acceptance,
     Accepted,
     AvailableQuery,
@@ -18,9 +21,6 @@ from node3nb.marketplace.protocol import (
     Outcome,
     Release,
 )
-from node3nb.marketplace.routes.access import Agent, JobId, Market
-from node3nb.marketplace.store import leases, outcomes, returns
-from node3nb.marketplace.store.leases import Claim
 
 router = APIRouter(prefix="/api/jobs")
 

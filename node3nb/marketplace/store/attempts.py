@@ -9,10 +9,10 @@ from typing import Any
 import sqlalchemy as sa
 
 from node3nb.jobs import ExitReason
-from node3nb.marketplace.protocol import JobStatus
+from node3nb.marketplace.database.schema import jobs, leases
 from node3nb.marketplace.refusals import NotYours, Superseded, Unknown, WrongState
 from node3nb.marketplace.resources import Resources, of_shape
-from node3nb.marketplace.schema import jobs, leases
+from node3nb.marketplace.wire.protocol import JobStatus
 
 #: Statuses of a job that an agent holds.
 HELD = (JobStatus.ACCEPTED, JobStatus.DOWNLOADING, JobStatus.RUNNING, JobStatus.UPLOADING)

@@ -9,12 +9,12 @@ from dataclasses import dataclass
 import sqlalchemy as sa
 
 from node3nb.marketplace.clock import iso
+from node3nb.marketplace.database.schema import agents
 from node3nb.marketplace.keys import Caller, Role, new_key
 from node3nb.marketplace.pages import AgentView
-from node3nb.marketplace.protocol import Registered, Registration
 from node3nb.marketplace.refusals import KeyMissing, TooMany
-from node3nb.marketplace.schema import agents
 from node3nb.marketplace.store import key_ring
+from node3nb.marketplace.wire.protocol import Registered, Registration
 
 #: An agent heard within this time counts as active, in seconds.
 ACTIVE_S = 300.0

@@ -6,14 +6,14 @@ from dataclasses import dataclass
 
 import sqlalchemy as sa
 
-from node3nb.marketplace.protocol import JobStatus
+from node3nb.marketplace.database.schema import artifacts, jobs
 from node3nb.marketplace.refusals import Conflict, Unknown
-from node3nb.marketplace.schema import artifacts, jobs
 from node3nb.marketplace.store import attempts, history, queue, storage, uploads
 from node3nb.marketplace.store.attempts import Attempt
 from node3nb.marketplace.store.history import Event
 from node3nb.marketplace.store.queue import Freed
-from node3nb.marketplace.words import ArtifactKind
+from node3nb.marketplace.wire.protocol import JobStatus
+from node3nb.marketplace.wire.words import ArtifactKind
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,7 +8,7 @@ from typing import Any
 import sqlalchemy as sa
 
 from node3nb.marketplace.clock import iso
-from node3nb.marketplace.schema import events
+from node3nb.marketplace.database.schema import events
 
 
 class Event(enum.StrEnum):

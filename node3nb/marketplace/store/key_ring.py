@@ -7,10 +7,10 @@ from dataclasses import dataclass
 import sqlalchemy as sa
 
 from node3nb.marketplace.clock import iso, iso_or_none
+from node3nb.marketplace.database.schema import jobs, keys
 from node3nb.marketplace.keys import Caller, KeysFile, Role, matches, name_of, new_key, sha256_of
 from node3nb.marketplace.pages import KeyAsked, KeyView, NewKey
 from node3nb.marketplace.refusals import Conflict, Unacceptable, Unknown
-from node3nb.marketplace.schema import jobs, keys
 
 #: Whom every administrator's key speaks for.
 ADMIN = "admin"

@@ -11,15 +11,15 @@ import sqlalchemy as sa
 
 from node3nb.jobs import ExitReason
 from node3nb.marketplace.clock import iso
+from node3nb.marketplace.database.schema import jobs, leases
 from node3nb.marketplace.money import units
-from node3nb.marketplace.protocol import Accepted, HeartbeatAnswer, JobStatus
 from node3nb.marketplace.refusals import WrongState
 from node3nb.marketplace.resources import of_shape
-from node3nb.marketplace.schema import jobs, leases
 from node3nb.marketplace.store import attempts, history
 from node3nb.marketplace.store.attempts import EXPIRED, HELD, Attempt
 from node3nb.marketplace.store.history import Event
 from node3nb.marketplace.store.queue import Freed
+from node3nb.marketplace.wire.protocol import Accepted, HeartbeatAnswer, JobStatus
 
 #: A lease is renewed for the job's own time limit and this much more, in seconds, so that an
 #: agent that holds a job and does not run it loses it.  Who names a lease may need the time to

@@ -9,10 +9,10 @@ from dataclasses import dataclass
 import sqlalchemy as sa
 from sqlalchemy.dialects import postgresql, sqlite
 
+from node3nb.marketplace.database.schema import closed, jobs, leases, ledger
 from node3nb.marketplace.money import MICRO
-from node3nb.marketplace.protocol import JobStatus
-from node3nb.marketplace.schema import closed, jobs, leases, ledger
 from node3nb.marketplace.store.attempts import Attempt
+from node3nb.marketplace.wire.protocol import JobStatus
 
 _ADD = sa.insert(ledger)
 _COMPLETED = jobs.c.status == JobStatus.COMPLETED

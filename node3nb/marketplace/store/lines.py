@@ -12,8 +12,8 @@ from collections.abc import Sequence
 
 import sqlalchemy as sa
 
+from node3nb.marketplace.database.schema import jobs
 from node3nb.marketplace.resources import Resources, of_shape
-from node3nb.marketplace.schema import jobs
 
 #: Most lines looked at beyond their heads; a statement of SQLite takes 500 parts.
 MOST_LINES = 100

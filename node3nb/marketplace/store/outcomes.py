@@ -7,14 +7,14 @@ from typing import Any
 import sqlalchemy as sa
 
 from node3nb.jobs import ExitReason
+from node3nb.marketplace.database.schema import jobs
 from node3nb.marketplace.money import units
-from node3nb.marketplace.protocol import Completion, Failure, JobStatus, Outcome
 from node3nb.marketplace.refusals import Conflict
-from node3nb.marketplace.schema import jobs
 from node3nb.marketplace.store import attempts, history, leases, ledger
 from node3nb.marketplace.store.attempts import Attempt
 from node3nb.marketplace.store.history import Event
 from node3nb.marketplace.store.queue import Freed
+from node3nb.marketplace.wire.protocol import Completion, Failure, JobStatus, Outcome
 
 #: Statuses nothing follows.
 FINAL = (JobStatus.COMPLETED, JobStatus.FAILED, JobStatus.CANCELLED)

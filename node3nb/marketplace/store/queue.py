@@ -9,13 +9,13 @@ from typing import Any
 
 import sqlalchemy as sa
 
+from node3nb.marketplace.database.schema import artifacts, jobs
 from node3nb.marketplace.money import micro
-from node3nb.marketplace.protocol import JobStatus, JobSubmission, Outcome
 from node3nb.marketplace.refusals import Conflict
 from node3nb.marketplace.resources import Resources, needs_of, of_shape
-from node3nb.marketplace.schema import artifacts, jobs
 from node3nb.marketplace.store import history, lines
 from node3nb.marketplace.store.history import Event
+from node3nb.marketplace.wire.protocol import JobStatus, JobSubmission, Outcome
 
 #: How far a priority of 1 puts a job forward, in seconds.  Priorities are bounded, so every job
 #: comes to its turn: all that can pass it was submitted within a day and a half of it.

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import sqlalchemy as sa
 
-from node3nb.marketplace.schema import artifacts, events, jobs, leases, uploads
+from node3nb.marketplace.database.schema import artifacts, events, jobs, leases, uploads
 from node3nb.marketplace.store import ledger
 
 #: Jobs looked at in one transaction: SQLite writes nothing else in its few milliseconds.

@@ -6,10 +6,10 @@ from collections.abc import Mapping, Sequence
 
 import sqlalchemy as sa
 
-from node3nb.marketplace.protocol import JobStatus
-from node3nb.marketplace.schema import artifacts, jobs
+from node3nb.marketplace.database.schema import artifacts, jobs
 from node3nb.marketplace.store import storage, uploads
-from node3nb.marketplace.words import ArtifactKind
+from node3nb.marketplace.wire.protocol import JobStatus
+from node3nb.marketplace.wire.words import ArtifactKind
 
 #: Files let go in one transaction.
 AT_ONCE = 500

@@ -6,12 +6,12 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from node3nb.marketplace.protocol import JobStatus, Outcome, Release
-from node3nb.marketplace.schema import jobs
+from node3nb.marketplace.database.schema import jobs
 from node3nb.marketplace.store import attempts, history, leases
 from node3nb.marketplace.store.attempts import RELEASED, Attempt
 from node3nb.marketplace.store.history import Event
 from node3nb.marketplace.store.queue import Freed
+from node3nb.marketplace.wire.protocol import JobStatus, Outcome, Release
 
 #: Acceptances of a job up to which one that is given back does not count as an attempt.  Each
 #: adds to the job's history, which its submitter reads whole.

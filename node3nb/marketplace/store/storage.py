@@ -11,9 +11,9 @@ from dataclasses import dataclass
 import sqlalchemy as sa
 from sqlalchemy.dialects import postgresql, sqlite
 
+from node3nb.marketplace.database.schema import jobs, storage
 from node3nb.marketplace.refusals import OverQuota, Unknown
-from node3nb.marketplace.schema import jobs, storage
-from node3nb.marketplace.words import ArtifactKind
+from node3nb.marketplace.wire.words import ArtifactKind
 
 #: How much further outputs may go than inputs, so that whoever has filled the store with inputs
 #: does not cost the agents that work for it their pay.

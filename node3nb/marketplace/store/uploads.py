@@ -14,11 +14,11 @@ from typing import Any
 
 import sqlalchemy as sa
 
+from node3nb.marketplace.database.schema import artifacts, uploads
 from node3nb.marketplace.refusals import Conflict
-from node3nb.marketplace.schema import artifacts, uploads
 from node3nb.marketplace.store import attempts, storage
 from node3nb.marketplace.store.storage import Charge, Quota
-from node3nb.marketplace.words import ArtifactKind
+from node3nb.marketplace.wire.words import ArtifactKind
 
 #: Uploads given up in one transaction.
 EXPIRED_AT_ONCE = 500

@@ -8,12 +8,12 @@ from typing import Any
 import sqlalchemy as sa
 
 from node3nb.marketplace.clock import iso_or_none
+from node3nb.marketplace.database.schema import jobs
 from node3nb.marketplace.keys import Caller, Role
 from node3nb.marketplace.money import units
-from node3nb.marketplace.protocol import JobStatus, JobSummary, JobView
 from node3nb.marketplace.refusals import Unknown
-from node3nb.marketplace.schema import jobs
 from node3nb.marketplace.store import history
+from node3nb.marketplace.wire.protocol import JobStatus, JobSummary, JobView
 
 #: Columns of a listed job; what may be large is left to the single view.
 _LISTED: tuple[sa.ColumnElement[Any], ...] = (

@@ -25,11 +25,11 @@ from node3nb.errors import (
 )
 from node3nb.files.archives import ArchiveLimits, unpack
 from node3nb.jobs import ExitReason, JobResult, JobState, failure
-from node3nb.marketplace import log_calls
-from node3nb.marketplace.client import MAX_OUTPUT_BYTES, MarketplaceClient
-from node3nb.marketplace.job_views import ANSWER_S
-from node3nb.marketplace.log_calls import LogPiece, LogPlace
-from node3nb.marketplace.protocol import JobStatus, JobView
+from node3nb.marketplace.client import log_calls
+from node3nb.marketplace.client.client import MAX_OUTPUT_BYTES, MarketplaceClient
+from node3nb.marketplace.client.job_views import ANSWER_S
+from node3nb.marketplace.client.log_calls import LogPiece, LogPlace
+from node3nb.marketplace.wire.protocol import JobStatus, JobView
 
 #: Seconds between two looks at a job, at first and at the most.
 FIRST_LOOK_S, LONGEST_LOOK_S = 0.05, 1.0

@@ -16,9 +16,9 @@ from urllib3.connectionpool import HTTPConnectionPool, HTTPSConnectionPool
 from urllib3.util.retry import Retry
 
 from node3nb.errors import MarketplaceError, MarketplaceUnreachable
-from node3nb.marketplace.address import host_of, is_loopback
-from node3nb.marketplace.answers import unreachable
-from node3nb.marketplace.deadline import Deadline
+from node3nb.marketplace.client.address import host_of, is_loopback
+from node3nb.marketplace.client.answers import unreachable
+from node3nb.marketplace.client.deadline import Deadline
 from node3nb.transfers.cookieless import CookielessAdapter
 
 #: Seconds to wait for a connection, and for the next bytes of an answer.

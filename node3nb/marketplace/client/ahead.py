@@ -9,7 +9,7 @@ from collections import deque
 from collections.abc import Iterator
 from typing import Any
 
-from node3nb.marketplace.protocol import AvailableQuery
+from node3nb.marketplace.wire.protocol import AvailableQuery
 
 #: As many jobs are asked for ahead as have ended in this time, in seconds: for so many there will
 #: be room again.  It is half of what our marketplace holds an offer back from others.

@@ -21,12 +21,12 @@ from node3nb.errors import (
     MarketplaceUnauthorized,
 )
 from node3nb.job_checks import printable
-from node3nb.marketplace import protocol
-from node3nb.marketplace.ahead import Ahead
-from node3nb.marketplace.answers import NOT_OURS, read_as, refusal
-from node3nb.marketplace.client import MarketplaceClient
-from node3nb.marketplace.grouped import Grouped
-from node3nb.marketplace.turn_wire import MOST_OF_A_KIND, Told, Turn, Turned
+from node3nb.marketplace.client.ahead import Ahead
+from node3nb.marketplace.client.answers import NOT_OURS, read_as, refusal
+from node3nb.marketplace.client.client import MarketplaceClient
+from node3nb.marketplace.client.grouped import Grouped
+from node3nb.marketplace.wire import protocol
+from node3nb.marketplace.wire.turn_wire import MOST_OF_A_KIND, Told, Turn, Turned
 
 #: Bytes of the reports that go together: a third of what a call may hold, as JSON may escape them.
 MOST_BYTES = 512 * 1024

@@ -7,8 +7,8 @@ from collections.abc import Iterator
 
 from node3nb.errors import ConfigError
 from node3nb.job_checks import printable
-from node3nb.marketplace.answers import read_as
-from node3nb.marketplace.client import MarketplaceClient
+from node3nb.marketplace.client.answers import read_as
+from node3nb.marketplace.client.client import MarketplaceClient
 from node3nb.marketplace.keys import Role
 from node3nb.marketplace.pages import KeyAsked, KeyPage, KeyView, NewKey
 

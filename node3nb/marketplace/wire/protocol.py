@@ -13,14 +13,14 @@ from pydantic import Field
 from pydantic.json_schema import SkipJsonSchema
 
 from node3nb.jobs import Isolation
-from node3nb.marketplace.job_wire import (
+from node3nb.marketplace.wire.job_wire import (
     JobNeeds,
     JobOffer,
     JobSubmission,
     StrictJobNeeds,
     read_job,
 )
-from node3nb.marketplace.words import (
+from node3nb.marketplace.wire.words import (
     API_KEY_HEADER,
     LEASE_HEADER,
     MAX_REPORT_BYTES,

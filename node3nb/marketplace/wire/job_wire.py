@@ -9,7 +9,7 @@ from pydantic import BaseModel, ConfigDict, FailFast, Field, ValidationError
 
 from node3nb.errors import JobSpecError
 from node3nb.jobs import Isolation, JobSpec, Network, Requirements, ResourceLimits, Start
-from node3nb.marketplace.words import (
+from node3nb.marketplace.wire.words import (
     REQUIRE_CONTAINER,
     Asked,
     Bytes,

@@ -15,8 +15,8 @@ from sqlalchemy.engine import URL
 from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError
 
 from node3nb.errors import ConfigError
-from node3nb.marketplace import migration
-from node3nb.marketplace.backend import READERS, USE, SharedBackend
+from node3nb.marketplace.database import migration
+from node3nb.marketplace.database.backend import READERS, USE, SharedBackend
 
 _log = logging.getLogger(__name__)
 

@@ -22,7 +22,7 @@ from node3nb.errors import (
     WrongState,
 )
 from node3nb.job_checks import printable
-from node3nb.marketplace.words import first_complaint
+from node3nb.marketplace.wire.words import first_complaint
 
 #: Largest answer read, in bytes.
 MAX_ANSWER_BYTES = 8 << 20

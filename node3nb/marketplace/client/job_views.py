@@ -7,10 +7,10 @@ from collections.abc import Mapping
 from typing import Any
 
 from node3nb.errors import MarketplaceBadAnswer
-from node3nb.marketplace import protocol
-from node3nb.marketplace.answers import raise_for_status, read_as, read_object
-from node3nb.marketplace.channel import Channel
-from node3nb.marketplace.deadline import Deadline
+from node3nb.marketplace.client.answers import raise_for_status, read_as, read_object
+from node3nb.marketplace.client.channel import Channel
+from node3nb.marketplace.client.deadline import Deadline
+from node3nb.marketplace.wire import protocol
 
 #: Status of an answer that the caller still has (RFC 9110, 15.4.5), and longest name of one.
 NOT_MODIFIED, MAX_ETAG = 304, 256

@@ -9,10 +9,10 @@ from dataclasses import dataclass
 import requests
 
 from node3nb.errors import LeaseLost, MarketplaceBadAnswer, MarketplaceError
-from node3nb.marketplace.answers import NOT_OURS, raise_for_status, read_object
-from node3nb.marketplace.client import MarketplaceClient
-from node3nb.marketplace.job_views import ANSWER_S
-from node3nb.marketplace.words import (
+from node3nb.marketplace.client.answers import NOT_OURS, raise_for_status, read_object
+from node3nb.marketplace.client.client import MarketplaceClient
+from node3nb.marketplace.client.job_views import ANSWER_S
+from node3nb.marketplace.wire.words import (
     ATTEMPT_HEADER,
     LEASE_HEADER,
     LOG_OVER_HEADER,

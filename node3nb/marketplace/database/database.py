@@ -22,10 +22,10 @@ from sqlalchemy.engine import make_url
 from sqlalchemy.exc import ArgumentError, DBAPIError, IntegrityError
 
 from node3nb.errors import ConfigError
-from node3nb.marketplace.backend import READERS, USE, Backend, SharedBackend
-from node3nb.marketplace.postgresql_backend import PostgreSQL
+from node3nb.marketplace.database.backend import READERS, USE, Backend, SharedBackend
+from node3nb.marketplace.database.postgresql_backend import PostgreSQL
+from node3nb.marketplace.database.sqlite_backend import SQLite
 from node3nb.marketplace.refusals import Unavailable, Undecided
-from node3nb.marketplace.sqlite_backend import SQLite
 
 #: How often an operation is done again that was in another's way.
 TRIES = 10

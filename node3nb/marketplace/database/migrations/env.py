@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from alembic import context
 
-from node3nb.marketplace.schema import metadata
+from node3nb.marketplace.database.schema import metadata
 
 
 def run() -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import tempfile
 import threading
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import IO, Any
@@ -14,7 +14,7 @@ import requests
 
 from node3nb import config
 from node3nb.errors import InputError, MarketplaceBadAnswer, MarketplaceError
-from node3nb.marketplace.deadline import Deadline
+from node3nb.marketplace.client.deadline import Deadline
 from node3nb.transfers.guarded_http import GuardedSession, drain
 from node3nb.transfers.permits import read_permit
 from node3nb.transfers.retries import TransferBroken
@@ -29,15 +29,10 @@ _OTHER = "outputs: what came has another SHA-256 than the marketplace named; fet
 _TOO_MUCH = "outputs: the marketplace sends more than {} bytes; have the job leave less."
 
 
-def paced(answer: requests.Response, deadline: Deadline) -> Iterator[bytes]:
-    """Give the body of an answer, as long as each MiB of it comes in time."""
-    for chunk in answer.iter_content(1 << 20):
-        deadline.extend(MIB_S)
-        yield chunk
-
-
-def save(chunks: Iterable[bytes], path: Path, sha256: str, most_bytes: int) -> None:
-    """Write what comes into a new file.
+def save(
+    answer: requests.Response, deadline: Deadline, path: Path, sha256: str, most_bytes: int
+) -> None:
+    """Write the body of an answer into a new file, as long as each MiB of it comes in time.
 
     Raises
     ------
@@ -46,7 +41,8 @@ def save(chunks: Iterable[bytes], path: Path, sha256: str, most_bytes: int) -> N
     """
     digest = hashlib.sha256()
     with path.open("xb") as file:
-        for chunk in chunks:
+        for chunk in answer.iter_content(1 << 20):
+            deadline.extend(MIB_S)
             if file.tell() + len(chunk) > most_bytes:
                 raise InputError(_TOO_MUCH.format(most_bytes))
             file.write(chunk)

@@ -24,13 +24,13 @@ from node3nb.errors import (
 )
 from node3nb.files.archives import ArchiveLimits
 from node3nb.job_checks import check_job_id
-from node3nb.marketplace import consumer_files, protocol
-from node3nb.marketplace.address import check_url
-from node3nb.marketplace.answers import NOT_OURS, raise_for_status, read_as, read_object
-from node3nb.marketplace.channel import ONCE, REPEATED, Channel
-from node3nb.marketplace.consumer_files import MIB_S, paced
-from node3nb.marketplace.deadline import Deadline
-from node3nb.marketplace.job_views import ANSWER_S, JobViews
+from node3nb.marketplace.client import consumer_files
+from node3nb.marketplace.client.address import check_url
+from node3nb.marketplace.client.answers import NOT_OURS, raise_for_status, read_as, read_object
+from node3nb.marketplace.client.channel import ONCE, REPEATED, Channel
+from node3nb.marketplace.client.deadline import Deadline
+from node3nb.marketplace.client.job_views import ANSWER_S, JobViews
+from node3nb.marketplace.wire import protocol
 from node3nb.secret_text import Secret
 
 #: Bytes of a job's outputs at the most: what they may be unpacked to, and room for headers.
@@ -215,7 +215,7 @@ class MarketplaceClient(JobViews):
                 permit = self._call("POST", where, json=sent)
             except CallNotOffered:
                 headers = {protocol.SHA256_HEADER: sha256}
-                within_s = ANSWER_S + MIB_S * size / (1 << 20)
+                within_s = ANSWER_S + consumer_files.MIB_S * size / (1 << 20)
                 kept = self._call("PUT", where, data=body, headers=headers, within_s=within_s)
             else:
                 upload = consumer_files.send(self.url, permit, body)
@@ -238,7 +238,7 @@ class MarketplaceClient(JobViews):
             elsewhere = answer.status_code == ELSEWHERE
             if not elsewhere:
                 raise_for_status(answer, {})
-                consumer_files.save(paced(answer, deadline), path, sha256, most_bytes)
+                consumer_files.save(answer, deadline, path, sha256, most_bytes)
         if elsewhere:
             place = consumer_files.Elsewhere(self.url, where, self.headers)
             place.fetch(path, sha256, most_bytes)

@@ -6,7 +6,7 @@ from typing import Annotated, Any
 
 from pydantic import Field
 
-from node3nb.marketplace.protocol import (
+from node3nb.marketplace.wire.protocol import (
     Asked,
     AvailableAnswer,
     AvailableQuery,
@@ -14,7 +14,7 @@ from node3nb.marketplace.protocol import (
     Failure,
     Heard,
 )
-from node3nb.marketplace.words import PlainText
+from node3nb.marketplace.wire.words import PlainText
 
 #: Most jobs that a turn completes, fails or accepts, of each kind.
 MOST_OF_A_KIND = 32

@@ -14,8 +14,8 @@ from sqlalchemy.engine import URL
 from sqlalchemy.exc import DBAPIError
 
 from node3nb.errors import ConfigError
-from node3nb.marketplace import migration
-from node3nb.marketplace.backend import USE, Backend
+from node3nb.marketplace.database import migration
+from node3nb.marketplace.database.backend import USE, Backend
 
 #: How long it waits for another process's lock, in milliseconds.
 BUSY_TIMEOUT_MS = 10_000

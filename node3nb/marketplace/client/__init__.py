@@ -1,0 +1,1 @@
+"""A marketplace as those who call it see it: agents, people who send jobs, its administrator."""

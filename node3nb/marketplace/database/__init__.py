@@ -1,0 +1,1 @@
+"""The database, whichever it is: its tables, its migrations, its transactions."""

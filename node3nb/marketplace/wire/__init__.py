@@ -1,0 +1,1 @@
+"""What travels: the words of every call and answer, and what they allow."""
