@@ -17,14 +17,14 @@ from node3nb.marketplace import process
 from node3nb.marketplace.client.client import MarketplaceClient
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def browser() -> Iterator[Browser]:
-    """Debian's Chromium."""
+    """Debian's Chromium; while it is open, no other event loop runs on the thread of the tests."""
     with chromium.browser() as started:
         yield started
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def server(browser: Browser, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
     """JupyterLab, Notebook 7 and Voila."""
     with jupyter_server.serving(tmp_path_factory.mktemp("jupyter")) as running:
