@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import os
+import shutil
 from pathlib import Path
 
 #: Room left by files: so many bytes, or this share of a small disk.
@@ -11,11 +11,9 @@ KEPT_FREE_BYTES, KEPT_FREE_SHARE = 512 << 20, 0.05
 
 def free_bytes(directory: Path) -> int:
     """Return how many bytes are free on the disk of a directory."""
-    disk = os.statvfs(directory)
-    return disk.f_bavail * disk.f_frsize
+    return shutil.disk_usage(directory).free
 
 
 def kept_free(directory: Path) -> int:
     """Return how many bytes files leave free on the disk of a directory; logs leave half of it."""
-    disk = os.statvfs(directory)
-    return min(KEPT_FREE_BYTES, int(KEPT_FREE_SHARE * disk.f_blocks * disk.f_frsize))
+    return min(KEPT_FREE_BYTES, int(KEPT_FREE_SHARE * shutil.disk_usage(directory).total))

@@ -70,7 +70,8 @@ class Run:
         server: PostgreSQLServer | None,
         own: contextlib.ExitStack,
     ) -> None:
-        self._deadline = time.monotonic() + options.limit_s
+        self._began = time.monotonic()
+        self._deadline = self._began + options.limit_s
         self._directory = directory
         self._homes = [directory / f"p{number}" for number in range(PROVIDERS)]
         for home in (*self._homes, directory / "tmp"):
@@ -138,7 +139,7 @@ class Run:
         waiting = list(self._plan)
         while (ended := self._ended()) < len(self._jobs):
             while waiting and waiting[0].after <= ended:
-                print(f"{time.monotonic() - self._deadline:8.1f}: {ended:>5} ended; {waiting[0]}")
+                print(f"{time.monotonic() - self._began:8.1f}: {ended:>5} ended; {waiting[0]}")
                 self._faults.do(waiting.pop(0))
             self._faults.check()
             assert time.monotonic() < self._deadline, f"time is up: {self._counts()}"

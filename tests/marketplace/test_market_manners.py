@@ -179,6 +179,7 @@ def test_measures_are_open_metrics_without_names(market: Market) -> None:
     assert "/api/jobs/{job_id}" in routes
     assert families["node3nb_jobs"].samples
     assert families["node3nb_request_duration_seconds"].samples
+    assert families["node3nb_disk_free_bytes"].samples[0].value > 0
     assert families["process_open_fds"].samples[0].value > 0
     for word in (job_id, str(monitor.key), str(market.consumer.key)):
         assert word not in text.text

@@ -41,6 +41,7 @@ class Meters:
             "ledger_discrepancies",
             "Jobs and entries of the ledger that don't agree; NaN before they have been compared.",
         )
+        self._free = self._gauge("disk_free_bytes", "Room on the disk of the data directory.")
         self._known: dict[tuple[str, str, int], tuple[Counter, Histogram]] = {}
 
     def _gauge(self, name: str, meaning: str, *labels: str) -> Gauge:
@@ -78,6 +79,10 @@ class Meters:
     def audited(self, discrepancies: int | None) -> None:
         """Take note of how many jobs and entries of the ledger don't agree."""
         self._discrepancies.set(math.nan if discrepancies is None else discrepancies)
+
+    def room(self, free_bytes: int) -> None:
+        """Take note of how many bytes are free where the marketplace keeps everything."""
+        self._free.set(free_bytes)
 
     def text(self) -> bytes:
         """Return all measurements as OpenMetrics text."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 from fastapi import APIRouter, Response
 
 from node3nb.marketplace.clock import iso, iso_or_none
+from node3nb.marketplace.disk_room import free_bytes
 from node3nb.marketplace.manners import meters
 from node3nb.marketplace.pages import AdminCounts, Health, PublicCounts
 from node3nb.marketplace.problems import answers
@@ -51,4 +52,5 @@ async def metrics(market: Market, _monitor: Monitor) -> Response:
     counts = await market.late_counts()
     market.meters.counted(counts.jobs, counts.agents)
     market.meters.audited(market.auditor.discrepancies)
+    market.meters.room(free_bytes(market.settings.data_dir))
     return Response(market.meters.text(), media_type=meters.CONTENT_TYPE)
