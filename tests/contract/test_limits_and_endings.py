@@ -60,7 +60,8 @@ def test_cancelled_before_it_starts(bench: Bench) -> None:
 
 def test_cancel_of_nobody(bench: Bench) -> None:
     bench.executor.cancel("never-heard-of")
-    assert bench.run("true").ok
+    result = bench.run("true")
+    assert result.ok, result.message
 
 
 @pytest.mark.parametrize("way", ["polite", "deaf"])
