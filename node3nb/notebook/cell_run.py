@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import dataclasses
+import math
 import shutil
 import tempfile
 import threading
+import time
 from collections.abc import MutableMapping
 from concurrent.futures import Future
 from dataclasses import dataclass
@@ -25,6 +27,10 @@ from node3nb.notebook.usage import CellResult, Recorder
 from node3nb.sizes import shown_bytes
 from node3nb.variables.bundle import PLACE
 from node3nb.variables.luggage import Luggage
+
+#: Longest that a thread waits without looking whether it was interrupted, in seconds: a signal
+#: that comes as it begins to wait, or to another thread, does not wake it.
+LOOK_S = 0.2
 
 
 @dataclass(frozen=True, slots=True)
@@ -183,9 +189,11 @@ class CellRun(Logged):
         TimeoutError
             It has not ended in time; it goes on.
         """
-        if not self._over.wait(timeout_s):
-            told = f"Job {self.job_id} still runs after {timeout_s:g} s; it goes on."
-            raise TimeoutError(told)
+        due = math.inf if timeout_s is None else time.monotonic() + timeout_s
+        while not self._over.wait(max(0.0, min(LOOK_S, due - time.monotonic()))):
+            if time.monotonic() >= due:
+                told = f"Job {self.job_id} still runs after {timeout_s:g} s; it goes on."
+                raise TimeoutError(told)
 
     def result(self) -> JobResult | None:
         """Return how it ended, its variables with it; None while it has not."""

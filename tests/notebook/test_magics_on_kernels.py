@@ -98,6 +98,13 @@ def test_a_background_run_goes_on_beside_other_cells(any_kernel: Kernel) -> None
         assert any_kernel.finish(cell).error.startswith("KeyboardInterrupt")
         assert any_kernel.value("run.running"), "only the looking has ended"
 
+    any_kernel.run("import signal\nsignal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})")
+    cell = any_kernel.begin("print('begun', flush=True)\nrun.wait()")
+    any_kernel.await_printed(cell, "begun\n")
+    any_kernel.manager.interrupt_kernel()
+    assert any_kernel.finish(cell).error.startswith("KeyboardInterrupt"), "another thread was told"
+    any_kernel.run("signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGINT})")
+
     any_kernel.run("run.cancel(); run.wait(60);")
 
     assert any_kernel.value("run.stands") == "cancelled"
