@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import IO, Self
 
 from node3nb.errors import ConfigError, MarketplaceUnreachable
-from node3nb.marketplace import premises
+from node3nb.marketplace import directory_lock
 
 #: What the extra `marketplace` brings.
 EXTRA = ("alembic", "fastapi", "sqlalchemy", "uvicorn")
@@ -85,8 +85,8 @@ def start(data_dir: Path, port: int = 0) -> MarketplaceProcess:
     except OSError as error:
         told = f"The directory {data_dir} can't be made ({error.strerror}); name another."
         raise ConfigError(told) from error
-    with premises.held(data_dir, LOCK) as lock:
-        server_file = data_dir / premises.SERVER_FILE
+    with directory_lock.held(data_dir, LOCK) as lock:
+        server_file = data_dir / directory_lock.SERVER_FILE
         server_file.unlink(missing_ok=True)
         process = _spawn(data_dir, port, lock)
     url = _await_url(process, server_file)
@@ -145,7 +145,7 @@ def _spawn(data_dir: Path, port: int, lock: int | None) -> subprocess.Popen[byte
 def _await_url(process: subprocess.Popen[bytes], server_file: Path) -> str:
     deadline = time.monotonic() + READY_S
     while process.poll() is None and time.monotonic() < deadline:
-        url = premises.listening_at(server_file)
+        url = directory_lock.listening_at(server_file)
         if url:
             return url
         time.sleep(0.02)

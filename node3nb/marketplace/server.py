@@ -17,7 +17,7 @@ import uvicorn
 from fastapi import FastAPI
 
 from node3nb.errors import ConfigError
-from node3nb.marketplace import durable, premises, process
+from node3nb.marketplace import directory_lock, durable, process
 from node3nb.marketplace import workers as multiple
 from node3nb.marketplace.app import create_app
 from node3nb.marketplace.clock import Clock
@@ -73,7 +73,7 @@ def serve(settings: Settings) -> None:
         sign = _Sign(_url(listener), settings.data_dir)
         app = create_app(settings)
         if not shared:
-            until_end.enter_context(premises.held(settings.data_dir, LOCK))
+            until_end.enter_context(directory_lock.held(settings.data_dir, LOCK))
         database.prepare(settings.database_url)
         notes.configure(hosting.log, hosting.log_level)
         try:
@@ -159,7 +159,7 @@ class _Sign:
     def __init__(self, url: str, data_dir: Path) -> None:
         self._url = url
         self._keys_file = data_dir / KEYS_FILE
-        self._server_file = data_dir / premises.SERVER_FILE
+        self._server_file = data_dir / directory_lock.SERVER_FILE
 
     def put_up(self) -> None:
         """Write it down and say it."""

@@ -28,9 +28,9 @@ from node3nb.sizes import shown_bytes
 from node3nb.variables.bundle import PLACE
 from node3nb.variables.luggage import Luggage
 
-#: Longest that a thread waits without looking whether it was interrupted, in seconds: a signal
-#: that comes as it begins to wait, or to another thread, does not wake it.
-LOOK_S = 0.2
+#: Longest that a thread waits deaf to interrupts, in seconds: a signal that comes as it begins to
+#: wait, or to another thread, does not wake it.
+DEAF_S = 0.2
 
 
 @dataclass(frozen=True, slots=True)
@@ -190,7 +190,7 @@ class CellRun(Logged):
             It has not ended in time; it goes on.
         """
         due = math.inf if timeout_s is None else time.monotonic() + timeout_s
-        while not self._over.wait(max(0.0, min(LOOK_S, due - time.monotonic()))):
+        while not self._over.wait(max(0.0, min(DEAF_S, due - time.monotonic()))):
             if time.monotonic() >= due:
                 told = f"Job {self.job_id} still runs after {timeout_s:g} s; it goes on."
                 raise TimeoutError(told)

@@ -13,7 +13,10 @@ SENT_BYTES = 1 << 18
 
 
 class CookielessAdapter(HTTPAdapter):
-    """Drops the cookies of an answer unread: `http.cookiejar` prints a traceback over odd ones."""
+    """Drops the cookies of an answer unread, and sends files in large pieces.
+
+    `http.cookiejar` prints a traceback over odd cookies.
+    """
 
     def init_poolmanager(self, *args: Any, **kwargs: Any) -> None:
         """Make pools whose connections send large pieces."""

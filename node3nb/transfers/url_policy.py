@@ -217,5 +217,5 @@ def _public(address: _Address) -> bool:
     unusable = address.is_multicast or address.is_reserved or address.is_unspecified
     near = address.is_private or address.is_loopback or address.is_link_local
     site = isinstance(address, ipaddress.IPv6Address) and address.is_site_local
-    host = address in _HOST_SERVICES or address in _PROTOCOLS
-    return address.is_global and not (unusable or near or site or host)
+    special = address in _HOST_SERVICES or address in _PROTOCOLS
+    return address.is_global and not (unusable or near or site or special)

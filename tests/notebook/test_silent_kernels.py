@@ -82,6 +82,14 @@ class Scene:
             f"p = Provider({self.market.url!r}, docker_manager=None, settings=chosen).start()\n"
         )
 
+    def running_job(self, kernel: Kernel, reward: float = 0.0) -> str:
+        """Return a job that the provider of a kernel runs, as the marketplace knows."""
+        kernel.run(self.start)
+        job_id = self.market.submit(WAITING, reward=reward)
+        eventually(self.begun)
+        self.market.until(job_id, "running")
+        return job_id
+
     def hold(self, kernel: Kernel) -> Cell:
         """Have a cell of a kernel hold the interpreter."""
         os.mkfifo(self.home / "let-go")
@@ -117,10 +125,7 @@ def scene(tmp_path: Path, node3_home: Path) -> Iterator[Scene]:
 
 def test_eighty_seconds_of_silence_cost_nothing(scene: Scene, kernel: Kernel) -> None:
     market = scene.market
-    kernel.run(scene.start)
-    job_id = market.submit(WAITING)
-    eventually(scene.begun)
-    market.until(job_id, "running")
+    job_id = scene.running_job(kernel)
     cell = scene.hold(kernel)
     scene.clock.advance(80)
     let_go()
@@ -137,10 +142,7 @@ def test_a_result_of_a_longer_silence_counts_while_nobody_else_has_the_job(
     scene: Scene, kernel: Kernel
 ) -> None:
     market = scene.market
-    kernel.run(scene.start)
-    job_id = market.submit(WAITING, reward=0.5)
-    eventually(scene.begun)
-    market.until(job_id, "running")
+    job_id = scene.running_job(kernel, reward=0.5)
     cell = scene.hold(kernel)
     scene.clock.advance(100)
     market.until(job_id, "available")
@@ -156,10 +158,7 @@ def test_a_job_that_somebody_else_has_by_then_is_ended_at_once(
     scene: Scene, kernel: Kernel
 ) -> None:
     market = scene.market
-    kernel.run(scene.start)
-    job_id = market.submit(WAITING)
-    eventually(scene.begun)
-    market.until(job_id, "running")
+    job_id = scene.running_job(kernel)
     cell = scene.hold(kernel)
     scene.clock.advance(100)
     market.until(job_id, "available")

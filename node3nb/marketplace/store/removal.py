@@ -9,7 +9,7 @@ import sqlalchemy as sa
 from node3nb.marketplace.database.schema import artifacts, events, jobs, leases, uploads
 from node3nb.marketplace.store import ledger
 
-#: Jobs looked at in one transaction: SQLite writes nothing else in its few milliseconds.
+#: Jobs looked at in one transaction: few, as SQLite writes nothing else meanwhile.
 AT_ONCE = 25
 
 _HAS_FILES = sa.or_(

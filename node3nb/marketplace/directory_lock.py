@@ -1,4 +1,4 @@
-"""The directory of a marketplace: one that must be alone there holds it while it lives."""
+"""The lock by which a marketplace that must be alone in its directory holds it while it lives."""
 
 from __future__ import annotations
 
